@@ -1,0 +1,1 @@
+"""The event log: what happened, in commit order, for everyone who follows it."""

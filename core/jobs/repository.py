@@ -1,0 +1,142 @@
+"""SQL of jobs as they are created, listed and cancelled; the running of them is in claim.py and
+sweeper.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, update
+
+from core.ids import JobId
+from core.jobs.entity import Job, JobFile
+from core.jobs.kinds import TERMINAL, JobFileState, JobKind, JobState
+from infra.db.store import Tx
+from infra.db.types import db_now
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """None: any."""
+
+    kinds: Sequence[JobKind] | None = None
+    states: Sequence[JobState] | None = None
+    subject_id: str | None = None
+    since: datetime | None = None
+
+
+def add(tx: Tx, job: Job, files: Sequence[JobFile]) -> None:
+    tx.session.add(job)
+    tx.session.flush()
+    tx.session.add_all(files)
+
+
+def database_time(tx: Tx) -> datetime:
+    """Due times and leases are compared with the database's clock, so they are set by it too."""
+    return tx.session.execute(select(db_now())).scalar_one()
+
+
+def get(tx: Tx, job_id: str) -> Job | None:
+    return tx.session.get(Job, job_id)
+
+
+def by_idempotency_key(tx: Tx, key: str) -> Job | None:
+    return tx.session.scalars(select(Job).where(Job.idempotency_key == key)).one_or_none()
+
+
+def holding(tx: Tx, dedupe_key: str) -> Job | None:
+    """The job that holds the lock."""
+    return tx.session.scalars(select(Job).where(Job.dedupe_key == dedupe_key)).one_or_none()
+
+
+def reserved_bytes(tx: Tx) -> int:
+    """Bytes that jobs have yet to write: of rows whose lock is still held, whatever their state
+    says.
+    """
+    left = Job.reserved_bytes - func.coalesce(Job.bytes_done, 0)
+    query = select(func.coalesce(func.sum(left), 0)).where(
+        Job.dedupe_key.is_not(None), Job.reserved_bytes > 0, left > 0
+    )
+    return int(tx.session.execute(query).scalar_one())
+
+
+def listed(tx: Tx, filter_: JobFilter, *, limit: int, before_id: str | None) -> Sequence[Job]:
+    """Newest first; `before_id`: only jobs that come after it in that order."""
+    query = select(Job).where(*_matching(filter_)).order_by(Job.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(Job.id < before_id)
+    return tx.session.scalars(query).all()
+
+
+def count(tx: Tx, filter_: JobFilter) -> int:
+    query = select(func.count()).select_from(Job).where(*_matching(filter_))
+    return int(tx.session.execute(query).scalar_one())
+
+
+def counts(tx: Tx) -> dict[JobState, int]:
+    """How many jobs are in each state; every state is there."""
+    rows = tx.session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
+    found = {row[0]: row[1] for row in rows}
+    return {state: found.get(state, 0) for state in JobState}
+
+
+def files(
+    tx: Tx,
+    job_id: str,
+    *,
+    states: Sequence[JobFileState] | None = None,
+    limit: int | None = None,
+    after_path: str | None = None,
+) -> Sequence[JobFile]:
+    """By path; `limit` None: all."""
+    query = select(JobFile).where(*_of_job(job_id, states)).order_by(JobFile.path).limit(limit)
+    if after_path is not None:
+        query = query.where(JobFile.path > after_path)
+    return tx.session.scalars(query).all()
+
+
+def count_files(tx: Tx, job_id: str, states: Sequence[JobFileState] | None) -> int:
+    query = select(func.count()).select_from(JobFile).where(*_of_job(job_id, states))
+    return int(tx.session.execute(query).scalar_one())
+
+
+def cancel(tx: Tx, job_id: JobId) -> Job | None:
+    """Terminal at once, whatever the job was doing; None where it had ended already.
+
+    The higher epoch fences a run that goes on for a moment. Its lock stays until that run
+    acknowledges or its lease ends.
+    """
+    row = tx.session.scalars(
+        update(Job)
+        .where(Job.id == job_id, Job.state.not_in(TERMINAL))
+        .values(
+            state=JobState.CANCELLED,
+            epoch=Job.epoch + 1,
+            finished_at=db_now(),
+            message="cancelled",
+            bytes_per_second=None,
+        )
+        .returning(Job),
+        execution_options={"populate_existing": True},
+    ).one_or_none()
+    if row is not None and row.lease_owner is None:
+        row.dedupe_key = None
+    return row
+
+
+def _matching(filter_: JobFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filter_.kinds is not None:
+        conditions.append(Job.kind.in_(filter_.kinds))
+    if filter_.states is not None:
+        conditions.append(Job.state.in_(filter_.states))
+    if filter_.subject_id is not None:
+        conditions.append(Job.subject_id == filter_.subject_id)
+    if filter_.since is not None:
+        conditions.append(Job.created_at >= filter_.since)
+    return conditions
+
+
+def _of_job(job_id: str, states: Sequence[JobFileState] | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [JobFile.job_id == job_id]
+    return conditions if states is None else [*conditions, JobFile.state.in_(states)]

@@ -1,0 +1,1 @@
+"""Bearer tokens: only their hashes are kept."""

@@ -1,0 +1,16 @@
+"""SQL of tokens."""
+
+from sqlalchemy import delete, select
+
+from core.tokens.entity import Token
+from infra.db.store import Tx
+
+
+def by_hash(tx: Tx, digest: str) -> Token | None:
+    return tx.session.execute(select(Token).where(Token.hash == digest)).scalar_one_or_none()
+
+
+def replace(tx: Tx, token: Token) -> None:
+    """Inserts the token in place of one with the same name."""
+    tx.session.execute(delete(Token).where(Token.name == token.name))
+    tx.session.add(token)

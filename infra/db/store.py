@@ -1,0 +1,142 @@
+"""The one place that opens and commits transactions.
+
+A use case hands in a plain synchronous function; it runs in one thread hop (SQLite) or inside one
+`run_sync` (Postgres), so that no lock is ever held across the event loop. What has to leave the
+process after the commit (jobs to wake, events to publish) is collected in the transaction's outbox
+and handed on only when the commit stands.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Concatenate, Literal, ParamSpec, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from infra.bus.signal import Signal
+from infra.db.engine import is_sqlite, postgres_engine, sqlite_engine
+from infra.settings import Database
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Lane = Literal["write", "read", "heartbeat"]
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What leaves the process once the transaction is committed."""
+
+    wake: list[str] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tx:
+    """One open transaction. `before_commit` functions run last, in order, with the row locks
+    still to be taken.
+    """
+
+    session: Session
+    outbox: Outbox = field(default_factory=Outbox)
+    before_commit: list[Callable[["Tx"], None]] = field(default_factory=list)
+
+
+class Store:
+    """Transactions over one database.
+
+    SQLite has lanes, one thread each for writes and heartbeats (a lease must be renewed while a
+    long write waits) and two for reads; Postgres has a pool. `on_commit` is called on the event
+    loop after each commit that left something in its outbox; it must neither block nor raise.
+    """
+
+    def __init__(self, settings: Database) -> None:
+        self.dialect: Literal["sqlite", "postgresql"] = "postgresql"
+        self.on_commit: Callable[[Outbox], None] = lambda _outbox: None
+        if is_sqlite(settings.url):
+            self.dialect = "sqlite"
+            self._sqlite = sqlite_engine(settings.url)
+            self._lanes: dict[Lane, ThreadPoolExecutor] = {
+                "write": ThreadPoolExecutor(1, "db-write"),
+                "heartbeat": ThreadPoolExecutor(1, "db-heartbeat"),
+                "read": ThreadPoolExecutor(2, "db-read"),
+            }
+        else:
+            self._postgres = postgres_engine(settings.url, pool_size=settings.pool_size)
+
+    async def write(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Runs `fn(tx, …)` in one transaction and commits; any exception rolls back and is
+        raised.
+        """
+        return await self._run("write", lambda tx: fn(tx, *args, **kwargs))
+
+    async def read(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Runs `fn(tx, …)` without write access; rows it returns are detached."""
+        return await self._run("read", lambda tx: fn(tx, *args, **kwargs))
+
+    async def heartbeat(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """As `write`, in a lane of its own, so that renewing a lease never queues behind other
+        writes.
+        """
+        return await self._run("heartbeat", lambda tx: fn(tx, *args, **kwargs))
+
+    async def ping(self) -> None:
+        """Raises the driver's error where the database does not answer."""
+        await self.read(lambda tx: tx.session.execute(text("SELECT 1")).scalar_one())
+
+    async def close(self) -> None:
+        if self.dialect == "sqlite":
+            for lane in self._lanes.values():
+                lane.shutdown(wait=True)
+            self._sqlite.dispose()
+        else:
+            await self._postgres.dispose()
+
+    async def _run(self, lane: Lane, fn: Callable[[Tx], R]) -> R:
+        if self.dialect == "sqlite":
+            loop = asyncio.get_running_loop()
+            job = loop.run_in_executor(self._lanes[lane], self._in_thread, lane, fn)
+            # A cancelled caller must not lose the outbox of a transaction that its thread goes on
+            # to commit.
+            return await asyncio.shield(self._handing_on(job))
+        return await asyncio.shield(self._handing_on(self._in_session(lane, fn)))
+
+    async def _handing_on(self, running: Awaitable[tuple[R, Outbox]]) -> R:
+        result, outbox = await running
+        if outbox.wake or outbox.signals:
+            self.on_commit(outbox)
+        return result
+
+    def _in_thread(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
+        options = {"read_only": True} if lane == "read" else {}
+        with self._sqlite.connect().execution_options(**options) as connection:
+            session = Session(connection, expire_on_commit=False)
+            with session.begin():
+                return _transact(session, fn)
+
+    async def _in_session(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
+        async with (
+            AsyncSession(self._postgres, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            if lane == "read":
+                await session.execute(text("SET TRANSACTION READ ONLY"))
+            return await session.run_sync(_transact, fn)
+
+
+def _transact(session: Session, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
+    tx = Tx(session)
+    result = fn(tx)
+    session.flush()
+    for hook in tx.before_commit:
+        hook(tx)
+    session.flush()
+    return result, tx.outbox
