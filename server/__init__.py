@@ -1,0 +1,1 @@
+"""The front door: one ASGI app, no domain."""
