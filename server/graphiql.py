@@ -74,7 +74,8 @@ def static(dist: Path = DIST) -> ASGIApp:
 
     `dist` may appear, vanish or be replaced while the server runs.
     """
-    return Router([Mount("/assets", app=_Assets(directory=dist / "assets", check_dir=False))])
+    assets = _Assets(directory=dist / "assets", check_dir=False)
+    return Router([Mount("/assets", app=assets)], redirect_slashes=False)
 
 
 class _Assets(StaticFiles):
