@@ -49,6 +49,12 @@ def holding(tx: Tx, dedupe_key: str) -> Job | None:
     return tx.session.scalars(select(Job).where(Job.dedupe_key == dedupe_key)).one_or_none()
 
 
+def held(tx: Tx, prefix: str) -> Sequence[str]:
+    """The locks that start with the prefix."""
+    query = select(Job.dedupe_key).where(Job.dedupe_key.startswith(prefix, autoescape=True))
+    return [key for key in tx.session.scalars(query) if key is not None]
+
+
 def reserved_bytes(tx: Tx) -> int:
     """Bytes that jobs have yet to write: of rows whose lock is still held, whatever their state
     says.

@@ -13,12 +13,33 @@ from core.ids import JobId
 from core.jobs import events, logs, repository, sweeper
 from core.jobs.entity import Job, JobFile, JobLog
 from core.jobs.kinds import JobFileState, JobKind, JobState, LogLevel
-from core.jobs.repository import JobFilter
+from core.jobs.repository import (
+    JobFilter,
+    by_idempotency_key,
+    database_time,
+    held,
+    holding,
+    reserved_bytes,
+)
 from core.paging import Page, decode, decode_number, page
 from core.principal import Principal
 from infra.db.store import Store, Tx
 from infra.queue import JobQueue
 from infra.settings import Jobs as JobSettings
+
+# What other nouns use inside their own transactions.
+__all__ = [
+    "JobFilter",
+    "Jobs",
+    "NewFile",
+    "NewJob",
+    "by_idempotency_key",
+    "database_time",
+    "held",
+    "holding",
+    "queue",
+    "reserved_bytes",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +75,7 @@ def queue(tx: Tx, new: NewJob, settings: JobSettings) -> Job:
     The caller has looked for a holder of `dedupe_key` and for `idempotency_key` in this
     transaction.
     """
-    at = repository.database_time(tx)
+    at = database_time(tx)
     job = Job(
         id=JobId(ids.new(ids.Prefix.JOB)),
         kind=new.kind,

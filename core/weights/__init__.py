@@ -1,0 +1,1 @@
+"""Model weights: what is on the volume, and how it gets there."""

@@ -1,0 +1,196 @@
+"""The volume that holds the weights: safe paths, space, staging, and the one rename that publishes.
+
+Everything is staged in `<root>/.staging/<job id>` on the same volume, and appears under its name
+whole or not at all. A manifest (`mllm.json`) travels inside, so that a folder tells by itself what
+it is and which job put it there.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from core.errors import AlreadyExists, Conflict, Invalid, NoSpace
+from infra.files import exchange, fsync_folder, rename_no_replace
+from infra.settings import Weights as WeightsSettings
+
+DEFAULT_LOCATION = "default"
+MANIFEST = "mllm.json"
+STAGING = ".staging"
+# No leading dot or dash, nothing that a shell, a URL or another file system reads differently.
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StorageUsage:
+    """Bytes. `used`: installed weights; `reserved`: what running jobs have yet to write;
+    `staging`: what they have.
+    """
+
+    location: str
+    root: str
+    capacity: int
+    available: int
+    used: int
+    reserved: int
+    staging: int
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes of the volume. `keep_free`: what an install must leave."""
+
+    capacity: int
+    available: int
+    keep_free: int
+
+
+class Volume:
+    """One location. All methods touch the disk and belong in a thread, except those that only
+    compute.
+    """
+
+    def __init__(self, settings: WeightsSettings) -> None:
+        self._settings = settings
+        self.root = settings.root
+
+    def open(self) -> None:
+        """Makes the root and its staging folder; raises OSError where that is not allowed."""
+        (self.root / STAGING).mkdir(parents=True, exist_ok=True)
+
+    def storage_uri(self, path: str) -> str:
+        """What an InferenceService names: `pvc://` where the root is a claim, else `file://`."""
+        claim = self._settings.pvc_name
+        return f"pvc://{claim}/{path}" if claim else (self.root / path).as_uri()
+
+    def inference_model_path(self, path: str) -> str:
+        """Where a serving container that mounts the whole volume sees the weights."""
+        return str(PurePosixPath(self._settings.inference_root) / path)
+
+    def space(self) -> Space:
+        stat = os.statvfs(self.root)
+        capacity = stat.f_blocks * stat.f_frsize
+        share = int(capacity * self._settings.keep_free_percent / 100)
+        keep = max(self._settings.keep_free_bytes, share)
+        return Space(capacity, stat.f_bavail * stat.f_frsize, keep)
+
+    def check_target(self, path: str, *, overwrite: bool) -> None:
+        """Raises AlreadyExists, or Conflict where the folder is inside or around something else."""
+        current = self.root
+        for part in PurePosixPath(path).parts:
+            current = current / part
+            if current.is_symlink():
+                raise Invalid(f"{current} is a symbolic link, which installs never follow")
+            if current.exists() and not current.is_dir():
+                raise Conflict(f"{current} is a file", field=["target"])
+            if current != self.root / path and (current / MANIFEST).exists():
+                raise Conflict(
+                    f"{path!r} would lie inside the weights at {current}", field=["target"]
+                )
+        if current.exists() and not overwrite:
+            hint = "install with overwrite, or choose another target"
+            raise AlreadyExists(f"{path!r} exists already", field=["target"], hint=hint)
+
+    def staging_folder(self, job_id: str) -> Path:
+        return self.root / STAGING / job_id
+
+    def staged(self) -> list[str]:
+        """Ids of the jobs that left something in staging."""
+        folder = self.root / STAGING
+        return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+
+    def staging_bytes(self) -> int:
+        return sum(_size(Path(at) / f) for at, _d, fs in os.walk(self.root / STAGING) for f in fs)
+
+    def discard(self, job_id: str) -> None:
+        """Removes what a job staged; fine where there is nothing."""
+        shutil.rmtree(self.staging_folder(job_id), ignore_errors=True)
+
+    def write_manifest(self, folder: Path, manifest: dict[str, Any]) -> None:
+        text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+        path = folder / MANIFEST
+        with path.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def manifest(self, path: str) -> dict[str, Any] | None:
+        """What the folder says of itself; None where it says nothing."""
+        try:
+            read: dict[str, Any] = json.loads((self.root / path / MANIFEST).read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return read
+
+    def publish(self, staged: Path, path: str, *, overwrite: bool) -> None:
+        """Moves the finished folder to its name, in one step; what was there is removed afterwards.
+
+        Raises AlreadyExists where something is there and `overwrite` is not set: it appeared
+        meanwhile.
+        """
+        target = self.root / path
+        self.check_target(path, overwrite=overwrite)
+        for folder in (*_folders(staged), staged):
+            fsync_folder(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            rename_no_replace(staged, target)
+        except FileExistsError as e:
+            if not overwrite:
+                raise AlreadyExists(f"{path!r} exists already", field=["target"]) from e
+            exchange(staged, target)
+            shutil.rmtree(staged)
+        fsync_folder(target.parent)
+
+
+def check_space(space: Space, *, wanted_bytes: int, reserved_bytes: int) -> None:
+    """Raises NoSpace with the numbers where the install would leave too little free."""
+    free = space.available - reserved_bytes - space.keep_free
+    if wanted_bytes > free:
+        raise NoSpace(
+            f"{wanted_bytes} bytes are needed and {max(0, free)} can be used:"
+            f" {space.available} are free, {reserved_bytes} reserved by running jobs,"
+            f" {space.keep_free} always kept free",
+            hint="remove weights that are not needed, or install fewer files",
+        )
+
+
+def parse_target(target: str) -> str:
+    """The path below the root, in its one spelling; raises Invalid for what could leave the root
+    or hide in it.
+    """
+    parts = target.split("/")
+    if len(parts) > _DEPTH or not all(_SEGMENT.fullmatch(part) for part in parts):
+        raise Invalid(
+            f"{target!r} is not a path below the weights folder",
+            field=["target"],
+            hint="use parts of letters, digits, '.', '_' and '-', none starting with '.' or '-',"
+            f" separated by single slashes, at most {_DEPTH} deep",
+        )
+    if len(target) > 512:
+        raise Invalid("the target is longer than 512 characters", field=["target"])
+    return target
+
+
+def nested(path: str, others: Iterable[str]) -> str | None:
+    """Another path that contains this one or lies inside it; None: there is none."""
+    for other in others:
+        if other.startswith(path + "/") or path.startswith(other + "/"):
+            return other
+    return None
+
+
+def _folders(root: Path) -> list[Path]:
+    return [Path(at) / d for at, ds, _f in os.walk(root, topdown=False) for d in ds]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # gone between the listing and the look
+        return 0
