@@ -1,0 +1,1 @@
+"""Writers of the file formats that model repositories hold; made-up numbers, true formats."""
