@@ -1,0 +1,1 @@
+"""The command line `mllm`: thin verbs over the stored documents of the SDK."""

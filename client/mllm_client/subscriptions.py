@@ -1,0 +1,160 @@
+"""Subscriptions that survive a lost connection.
+
+A broken connection is opened again after a jittered, growing pause. What happens then depends on
+the field: entity subscriptions start with the present state by themselves; logs and events go on
+after the last entry that was seen, so that none is lost or repeated. Refused tokens and mistakes in
+the request end the subscription at once.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from gql.transport.exceptions import TransportError, TransportQueryError
+from graphql import ExecutionResult
+
+from mllm_client import wire
+from mllm_client.config import Server
+from mllm_client.document import Document
+from mllm_client.errors import MllmError, Unreachable, failure, refused
+from mllm_client.transport import unreachable
+
+# Bad message, subprotocol not acceptable, subscriber exists: our mistake, a second try repeats it
+# (PROTOCOL.md of graphql-ws).
+FATAL_CODES = frozenset({4400, 4406, 4409})
+REFUSED_CODES = frozenset({4401, 4403})
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Pauses between attempts: full jitter over `first_s`, doubled each time up to `longest_s`.
+
+    `give_up_s`: how long the server may stay away before Unreachable is raised; None: for ever. The
+    very first connection is not retried: a wrong address should be told at once.
+    """
+
+    first_s: float = 0.25
+    longest_s: float = 10.0
+    give_up_s: float | None = None
+
+    def pause_s(self, attempt: int) -> float:
+        return random.uniform(0, min(self.longest_s, self.first_s * 2.0**attempt))  # noqa: S311
+
+
+Lost = Callable[[MllmError, float], None]
+"""Told about a lost connection: the reason, and the seconds until the next attempt."""
+
+
+async def follow(
+    server: Server,
+    document: Document,
+    *,
+    variables: dict[str, Any],
+    retry: Retry | None = None,
+    on_lost: Lost | None = None,
+) -> AsyncGenerator[dict[str, Any], None]:
+    """The data of each answer, until the server completes the subscription.
+
+    Raises Unauthenticated, Forbidden, GraphQLFailure, and Unreachable when the server cannot be
+    reached at first or stays away longer than `retry.give_up_s`.
+    """
+    retry = retry or Retry()
+    position = dict(variables)
+    clock = asyncio.get_running_loop().time
+    attempt, stands_since, lost_at = 0, None, 0.0
+    while True:
+        try:
+            async with contextlib.aclosing(once(server, document, position)) as answers:
+                async for data in answers:
+                    if data is None:
+                        stands_since = clock()
+                        continue
+                    attempt = 0
+                    if document.root:
+                        advance(document.root, data[document.root], position)
+                    yield data
+            return
+        except Unreachable as error:
+            if stands_since is None:
+                raise
+            if clock() - stands_since > retry.longest_s:
+                attempt = 0
+            lost_at = clock() if attempt == 0 else lost_at
+            if retry.give_up_s is not None and clock() - lost_at >= retry.give_up_s:
+                raise
+            pause_s = retry.pause_s(attempt)
+            attempt += 1
+            if on_lost is not None:
+                on_lost(error, pause_s)
+            await asyncio.sleep(pause_s)
+
+
+def advance(root: str, value: Any, position: dict[str, Any]) -> None:
+    """Moves `after` behind the entry just seen, for the fields that can go on from there."""
+    match root:
+        case "jobLogAdded":
+            position["after"] = value["cursor"]
+        case "eventAdded":
+            position["after"] = value["to"] if "to" in value else value["id"]
+
+
+async def once(
+    server: Server, document: Document, variables: dict[str, Any]
+) -> AsyncGenerator[dict[str, Any] | None, None]:
+    """One connection: None as soon as it stands, then each answer.
+
+    Translates every failure, retries nothing.
+    """
+    async with wire.session() as session:
+        socket = wire.Socket(server, session)
+        request = wire.StoredRequest(
+            document.text, variables=variables, operation=document.name or None
+        )
+        try:
+            await socket.connect()
+            yield None
+            async with contextlib.aclosing(socket.results(request)) as results:
+                async for result in results:
+                    yield checked(result)
+        except (TransportError, TimeoutError) as error:
+            raise translated(server, error) from error
+        finally:
+            await socket.close()
+
+
+def checked(result: ExecutionResult) -> dict[str, Any]:
+    """The data of an answer. Raises GraphQLFailure and its siblings when it has errors."""
+    if result.errors or result.data is None:
+        errors: Any = result.errors or [{"message": "the server sent an empty answer"}]
+        raise failure(errors, data=result.data)
+    return result.data
+
+
+def translated(server: Server, error: Exception) -> MllmError:
+    """What a failure of gql or aiohttp means to the caller."""
+    match error, error.__cause__:
+        case TransportQueryError(errors=list() as errors), _:
+            return failure(errors)
+        case wire.ConnectionClosed(code=int() as code, reason=reason), _:
+            return closed(code, reason)
+        case _, aiohttp.WSServerHandshakeError(status=status, message=message):
+            return refused(status, message)
+        case TimeoutError(), _:
+            return Unreachable(f"{server.url} did not answer in time")
+        case _, cause:
+            return unreachable(server, cause or error)
+
+
+def closed(code: int, reason: str) -> MllmError:
+    """What a close code means: a refusal, a mistake of ours, or worth another try."""
+    if code in REFUSED_CODES:
+        return refused(code, reason)
+    if code in FATAL_CODES:
+        return failure(
+            [{"message": f"the server closed the subscription: {code} {reason}".rstrip()}]
+        )
+    return Unreachable(f"the server closed the connection ({code} {reason}".rstrip() + ")")
