@@ -86,18 +86,19 @@ class Publisher:
     async def _send_some(self) -> bool:
         count = min(len(self._buffer), _PIPELINE_ENTRIES)
         batch = [self._buffer.popleft() for _ in range(count)]
+        self.dropped += count  # until it is known better, also if this is cancelled
         try:
             await self._send(batch)
         except (RedisError, OSError, TimeoutError) as e:
-            self.dropped += count
             if not self._failing:  # once per outage: it is retried up to 20 times a second
                 log.warning("bus.publish_failed", dropped_count=count, error=str(e))
             self._failing = True
             return False
+        self.dropped -= count
+        self.sent += count
         if self._failing:
             log.info("bus.publish_recovered", dropped_count=self.dropped)
         self._failing = False
-        self.sent += count
         return True
 
     async def _send(self, batch: list[tuple[str, str | bytes]]) -> None:
