@@ -159,3 +159,15 @@ class JobLog(Base, kw_only=True):
     level: Mapped[LogLevel] = mapped_column(enum_column(LogLevel))
     message: Mapped[str] = mapped_column(Text)
     stage: Mapped[str | None] = mapped_column(String(64), default=None)
+
+
+class Worker(Base, kw_only=True):
+    """A worker process that is there. `alive_until`: pushed ahead by each heartbeat; past: it is
+    gone.
+    """
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    alive_until: Mapped[datetime] = mapped_column(UtcDateTime)

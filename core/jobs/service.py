@@ -10,7 +10,7 @@ from core import ids
 from core.errors import Conflict, NotFound
 from core.feed.service import append
 from core.ids import JobId
-from core.jobs import events, logs, repository, sweeper
+from core.jobs import events, logs, presence, repository, sweeper
 from core.jobs.entity import Job, JobFile, JobLog
 from core.jobs.kinds import JobFileState, JobKind, JobState, LogLevel
 from core.jobs.repository import (
@@ -137,6 +137,10 @@ class Jobs:
 
     async def counts(self) -> dict[JobState, int]:
         return await self._store.read(repository.counts)
+
+    async def workers(self) -> int:
+        """Worker processes that are there now."""
+        return await self._store.read(presence.alive)
 
     async def files(
         self, job_id: str, *, states: Sequence[JobFileState] | None, first: int, after: str | None

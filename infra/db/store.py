@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,10 @@ from infra.settings import Database
 P = ParamSpec("P")
 R = TypeVar("R")
 Lane = Literal["write", "read", "heartbeat"]
+
+
+class DatabaseUnavailableError(Exception):
+    """The database does not answer."""
 
 
 @dataclass(slots=True)
@@ -89,8 +94,12 @@ class Store:
         return await self._run("heartbeat", lambda tx: fn(tx, *args, **kwargs))
 
     async def ping(self) -> None:
-        """Raises the driver's error where the database does not answer."""
-        await self.read(lambda tx: tx.session.execute(text("SELECT 1")).scalar_one())
+        """Raises DatabaseUnavailableError where the database does not answer."""
+        try:
+            await self.read(lambda tx: tx.session.execute(text("SELECT 1")).scalar_one())
+        except (SQLAlchemyError, OSError) as e:
+            brief = (str(e).splitlines() or [type(e).__name__])[0]
+            raise DatabaseUnavailableError(brief[:200]) from e
 
     async def close(self) -> None:
         if self.dialect == "sqlite":
