@@ -9,6 +9,7 @@ from typing import Protocol
 # `"resolvers";r=0;t=55`: nothing left in the window, which ends in 55 s
 # (draft-ietf-httpapi-ratelimit-headers-09, as the hub sends it).
 _RATE_LIMIT = re.compile(r"\br\s*=\s*0\s*;\s*t\s*=\s*(\d{1,6})\b")
+_CAP_S = 8.0
 
 
 class Headers(Protocol):
@@ -30,6 +31,6 @@ def server_delay_s(headers: Headers) -> float | None:
         return None
 
 
-def jitter_s(failures: int, *, base_s: float = 0.25, cap_s: float = 8) -> float:
+def jitter_s(failures: int, *, base_s: float) -> float:
     """Full jitter (Brooker, "Exponential Backoff And Jitter", AWS 2015) after the n-th failure."""
-    return random.uniform(0, min(cap_s, base_s * 2**failures))  # noqa: S311 - spreads load
+    return random.uniform(0, min(_CAP_S, base_s * 2**failures))  # noqa: S311 - spreads load

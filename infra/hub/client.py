@@ -68,9 +68,12 @@ class HubClient:
         return self._account
 
     async def aclose(self) -> None:
-        """Refuses new requests and drops the queued ones; does not wait for those in flight."""
-        self._requests.close()
+        """Refuses new requests and drops the queued ones; does not wait for those in flight.
+
+        Closes the connections that huggingface_hub keeps for the whole process.
+        """
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._requests.close()
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TRIES = 3
 # A mutation waits for these requests; whoever needs longer asks again.
 _BUDGET_S = 10.0
+_BACKOFF_S = 0.25
 _MAX_REDIRECTS = 5
 # The hub sends 1000 entries a page; the largest model repositories have some thousand files.
 _MAX_PAGES = 100
@@ -33,13 +34,16 @@ class MetadataRequests:
         self._endpoint = endpoint
         self._timeout_s = timeout_s
         self._closed = threading.Event()
+        self._used = False
         self._headers = {"User-Agent": "mllm", "Accept-Encoding": "identity"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
-        """Ends the waiting between retries."""
+        """Ends the waiting between retries, and the connections of the library's session."""
         self._closed.set()
+        if self._used:
+            utils.close_session()
 
     def document(
         self, path: str, subject: Subject, *, params: Mapping[str, Any] | None = None
@@ -98,7 +102,7 @@ class MetadataRequests:
             except HubUnavailable as e:
                 failures += 1
                 asked_s = e.retry_after_s
-                delay_s = jitter_s(failures) if asked_s is None else asked_s
+                delay_s = jitter_s(failures, base_s=_BACKOFF_S) if asked_s is None else asked_s
                 if failures == _TRIES or time.monotonic() + delay_s >= deadline:
                     raise
                 if self._closed.wait(delay_s):
@@ -113,6 +117,7 @@ class MetadataRequests:
         follow: bool,
         timeout_s: float,
     ) -> "httpx2.Response":
+        self._used = True
         try:
             response: httpx2.Response = utils.get_session().request(
                 method,

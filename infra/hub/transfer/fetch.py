@@ -20,7 +20,7 @@ from infra.hub.transfer.part import Part
 from infra.hub.transfer.plan import Observer
 from infra.hub.transfer.resolve import Source
 
-# In a row, without one byte more than before. Jitter makes them about eight seconds at most.
+# In a row, without one byte more than before. With jitter they span some eight seconds.
 _MAX_FAILURES = 5
 # The hub counts requests in windows of 300 s (its RateLimit-Policy); longer is not worth a thread.
 _MAX_DELAY_S = 300.0
@@ -85,7 +85,9 @@ class Fetch:
         self.part.digest.check()
 
     def _pause(self, why: Interrupted, failures: int) -> None:
-        delay_s = jitter_s(failures) if why.delay_s is None else why.delay_s
+        delay_s = why.delay_s
+        if delay_s is None:
+            delay_s = jitter_s(failures, base_s=self.source.plan.backoff_s)
         if failures > _MAX_FAILURES or delay_s > _MAX_DELAY_S:
             path = self.file.path
             message = f"{path} could not be fetched: {why}"

@@ -15,6 +15,7 @@ class TransferPlan:
 
     `token`: goes to the origin of `endpoint` only; None: anonymous. `revision`: 40 hex digits.
     `timeout_s`: to connect, and silence of the server after which a connection is given up.
+    `backoff_s`: the unit of the pauses between retries where the server does not name one.
     """
 
     endpoint: str
@@ -24,6 +25,7 @@ class TransferPlan:
     files: tuple[HubFile, ...]
     parallel_files: int
     timeout_s: float
+    backoff_s: float = 0.25
 
     def __post_init__(self) -> None:
         check_paths(self.files, repo=self.repo)
