@@ -131,8 +131,9 @@ class Body:
         if rate:
             wait_s, self.free_at_s = self.origin.delay_s(rate, len(chunk), free_at_s=self.free_at_s)
             await asyncio.sleep(wait_s)
-        await response.write(chunk)
+        # Before the write: a client that has the bytes finds them counted.
         self.origin.tally.sent(self.file.sha256, len(chunk))
+        await response.write(chunk)
 
     async def _stall(self, fault: Stall) -> None:
         if not self._fire(fault):

@@ -1,6 +1,6 @@
 """What an origin has seen and sent.
 
-Bytes are counted when written to the socket: a client that was cut off may have received fewer.
+Everything is counted when handed to the socket: a client that was cut off may have received less.
 """
 
 from collections import Counter, deque

@@ -66,8 +66,11 @@ class HubDouble:
         self.faults = HubFaults(self._server, self)
 
     def __enter__(self) -> Self:
+        """Raises OSError if a given port is taken."""
         self._thread.start()
-        self._loop.result(START_TIMEOUT_S)
+        if self._loop.exception(START_TIMEOUT_S):
+            self._thread.join()
+        self._loop.result()
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,10 @@ class Rate(Fault):
     bytes_per_s: int
     per_connection: bool = False
     """False: all connections of the origin share the rate."""
+
+    def __post_init__(self) -> None:
+        if self.bytes_per_s <= 0:
+            raise ValueError("bytes_per_s must be above zero")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,11 @@ def parse_fault(document: Mapping[str, Any]) -> Fault:
     unknown = values.keys() - {field.name for field in fields(kind)}
     if unknown:
         raise ValueError(f"{NAMES[kind]} has no {', '.join(sorted(unknown))}")
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        whole = float in get_args(hints[name]) and isinstance(value, int)
+        if not whole and not isinstance(value, hints[name]):
+            raise ValueError(f"{name} cannot be {value!r}")
     try:
         return kind(**values)
     except TypeError as error:

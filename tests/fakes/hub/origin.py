@@ -43,14 +43,14 @@ class Origin:
             return await handler(request)
         self.tally.request(request, route=route)
         try:
-            response = self.injected(request.path) or await handler(request)
+            return self.injected(request.path) or await handler(request)
         except HubError as error:
-            response = error.response()
-        except web.HTTPException as error:
-            self.tally.status(error.status)
-            raise
-        self.tally.status(response.status)
-        return response
+            return error.response()
+
+    async def count_status(self, request: web.Request, response: web.StreamResponse) -> None:
+        """For `on_response_prepare`: a client that has the answer finds it counted."""
+        if request.match_info.route.name != CONTROL_ROUTE:
+            self.tally.status(response.status)
 
     def injected(self, *names: str) -> web.Response | None:
         """The answer of an armed status fault for a request of these names."""

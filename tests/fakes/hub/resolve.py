@@ -117,8 +117,8 @@ class Resolve:
         response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
         await response.prepare(request)
-        await response.write(gzip.compress(file.read(), mtime=0))
         self._origin.tally.sent(file.sha256, file.size_bytes)
+        await response.write(gzip.compress(file.read(), mtime=0))
         await response.write_eof()
         return response
 

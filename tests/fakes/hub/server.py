@@ -65,6 +65,7 @@ class HubServer:
 def _runner(origin: Origin, routes: Iterable[web.RouteDef]) -> web.AppRunner:
     app = web.Application(middlewares=[origin.middleware])
     app.add_routes(routes)
+    app.on_response_prepare.append(origin.count_status)
     return web.AppRunner(
         app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S
     )
