@@ -5,11 +5,11 @@ the leases of all its jobs with one statement; a job that is not among the renew
 another epoch, is no longer its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import Select, func, select, update
 
 from core.feed.service import append
 from core.ids import JobId
@@ -37,35 +37,30 @@ class Progress:
     sample: bool
 
 
-def claim(tx: Tx, job_id: str, *, owner: str, lease_ttl_s: float) -> Job | None:
-    """Takes a pending job that is due; None where somebody else has, or it is not to run."""
-    return _take(tx, Job.id == job_id, owner=owner, lease_ttl_s=lease_ttl_s)
+def anything_due(tx: Tx) -> bool:
+    """Whether `claim` would find something: asked without write access first."""
+    return tx.session.execute(_due().limit(1)).first() is not None
 
 
-def claim_any(tx: Tx, *, owner: str, lease_ttl_s: float) -> Job | None:
-    """Takes the most urgent pending job that is due: how workers find work without the queue."""
-    due = (
-        select(Job.id)
-        .where(Job.state == JobState.PENDING, Job.run_at <= db_now())
-        .order_by(Job.priority.desc(), Job.run_at, Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    job_id = tx.session.execute(due).scalar_one_or_none()
-    return None if job_id is None else claim(tx, job_id, owner=owner, lease_ttl_s=lease_ttl_s)
+def claim(tx: Tx, *, owner: str, lease_ttl_s: float) -> Job | None:
+    """Takes the most urgent pending job that is due; None where there is none.
 
-
-def _take(tx: Tx, which: ColumnElement[bool], *, owner: str, lease_ttl_s: float) -> Job | None:
+    Postgres lets workers pass by rows that others are just taking; SQLite has one writer anyway.
+    """
+    urgent = _due().order_by(Job.priority.desc(), Job.run_at, Job.id).limit(1)
+    job_id = tx.session.execute(urgent.with_for_update(skip_locked=True)).scalar_one_or_none()
+    if job_id is None:
+        return None
     job = tx.session.scalars(
         update(Job)
-        .where(which, Job.state == JobState.PENDING, Job.run_at <= db_now(0.05))
+        .where(Job.id == job_id, Job.state == JobState.PENDING)
         .values(
             state=JobState.RUNNING,
             epoch=Job.epoch + 1,
             attempt=Job.attempt + 1,
             lease_owner=owner,
             lease_until=db_now(lease_ttl_s),
-            started_at=case((Job.started_at.is_(None), db_now()), else_=Job.started_at),
+            started_at=func.coalesce(Job.started_at, db_now()),
             stage="starting",
             message=None,
             error_code=None,
@@ -80,11 +75,20 @@ def _take(tx: Tx, which: ColumnElement[bool], *, owner: str, lease_ttl_s: float)
     return job
 
 
-def renew(tx: Tx, *, owner: str, lease_ttl_s: float) -> dict[str, int]:
-    """Renews every lease of the worker; the jobs it still owns, with their epochs."""
+def _due() -> Select[str]:
+    return select(Job.id).where(Job.state == JobState.PENDING, Job.run_at <= db_now())
+
+
+def renew(tx: Tx, job_ids: Collection[str], *, owner: str, lease_ttl_s: float) -> dict[str, int]:
+    """Renews the leases of the jobs that the worker runs; those it still owns, with their epochs.
+
+    Only what it says it runs: a row whose run was lost inside the worker must expire.
+    """
+    if not job_ids:
+        return {}
     rows = tx.session.execute(
         update(Job)
-        .where(Job.lease_owner == owner, Job.state == JobState.RUNNING)
+        .where(Job.id.in_(job_ids), Job.lease_owner == owner, Job.state == JobState.RUNNING)
         .values(lease_until=db_now(lease_ttl_s))
         .returning(Job.id, Job.epoch)
     ).all()
@@ -117,15 +121,24 @@ def record(tx: Tx, progress: Progress) -> bool:
     return True
 
 
-def complete(tx: Tx, job_id: JobId, epoch: int, result: dict[str, Any], *, message: str) -> Job:
-    """RUNNING → COMPLETED; raises Fenced."""
+def complete(
+    tx: Tx,
+    job_id: JobId,
+    epoch: int,
+    result: dict[str, Any],
+    *,
+    message: str,
+    also: Callable[[Tx, Job], object],
+) -> Job:
+    """RUNNING → COMPLETED together with what else becomes true (`also`); raises Fenced."""
     values = {"result": result, "bytes_done": Job.bytes_total, "stage": None, "message": message}
-    return _end(tx, job_id, epoch, JobState.COMPLETED, values)
+    return _end(tx, job_id, epoch, JobState.COMPLETED, values, also)
 
 
 def fail(tx: Tx, job_id: JobId, epoch: int, error: JobError) -> Job:
     """RUNNING → FAILED; raises Fenced."""
-    return _end(tx, job_id, epoch, JobState.FAILED, {"message": error.message, **_error(error)})
+    values = {"message": error.message, **_error(error)}
+    return _end(tx, job_id, epoch, JobState.FAILED, values, lambda _tx, _job: None)
 
 
 def retry_later(tx: Tx, job_id: JobId, epoch: int, error: JobError, *, delay_s: float) -> Job:
@@ -156,42 +169,35 @@ def _fenced(job_id: JobId, epoch: int) -> Any:
     return update(Job).where(Job.id == job_id, Job.epoch == epoch, Job.state == JobState.RUNNING)
 
 
-def _end(tx: Tx, job_id: JobId, epoch: int, state: JobState, values: dict[str, Any]) -> Job:
-    job: Job | None = tx.session.scalars(
-        _fenced(job_id, epoch)
-        .values(
-            state=state,
-            finished_at=db_now(),
-            bytes_per_second=None,
-            dedupe_key=None,
-            lease_owner=None,
-            lease_until=None,
-            **values,
-        )
-        .returning(Job)
-    ).one_or_none()
-    if job is None:
-        raise Fenced(job_id)
+def _end(
+    tx: Tx,
+    job_id: JobId,
+    epoch: int,
+    state: JobState,
+    values: dict[str, Any],
+    also: Callable[[Tx, Job], object],
+) -> Job:
+    ended = {"finished_at": db_now(), "dedupe_key": None, **values}
+    job = _leave(tx, job_id, epoch, state, ended)
+    also(tx, job)
     append(tx, events.state_changed(job))
     return job
 
 
-def _back(tx: Tx, job_id: JobId, epoch: int, values: dict[str, Any]) -> Job:
-    base = {"dispatched_at": None, **values}
+def _leave(tx: Tx, job_id: JobId, epoch: int, state: JobState, values: dict[str, Any]) -> Job:
     job: Job | None = tx.session.scalars(
         _fenced(job_id, epoch)
-        .values(
-            state=JobState.PENDING,
-            stage=None,
-            bytes_per_second=None,
-            lease_owner=None,
-            lease_until=None,
-            **base,
-        )
+        .values(state=state, bytes_per_second=None, lease_owner=None, lease_until=None, **values)
         .returning(Job)
     ).one_or_none()
     if job is None:
         raise Fenced(job_id)
+    return job
+
+
+def _back(tx: Tx, job_id: JobId, epoch: int, values: dict[str, Any]) -> Job:
+    waiting = {"stage": None, "dispatched_at": None, **values}
+    job = _leave(tx, job_id, epoch, JobState.PENDING, waiting)
     append(tx, events.state_changed(job))
     return job
 

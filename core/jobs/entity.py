@@ -123,7 +123,7 @@ class Job(Base, kw_only=True):
         with.
         """
         if self.state is JobState.RUNNING and tick.get("epoch") == self.epoch:
-            self.bytes_done = tick["bytesDone"]
+            self.bytes_done = int(tick["bytesDone"])
             self.bytes_per_second = tick["bytesPerSecond"]
             self.stage = tick["stage"]
 

@@ -1,5 +1,7 @@
 """Which workers are there: a row each, renewed with the leases."""
 
+from collections.abc import Collection
+
 from sqlalchemy import delete, func, select, update
 
 from core.jobs.claim import renew
@@ -15,8 +17,10 @@ def arrive(tx: Tx, owner: str, *, lease_ttl_s: float) -> None:
     tx.session.add(Worker(id=owner, started_at=started_at, alive_until=alive_until))
 
 
-def beat(tx: Tx, owner: str, *, lease_ttl_s: float) -> dict[str, int]:
-    """Renews the worker's row and all its leases; the jobs it still owns, with their epochs."""
+def beat(tx: Tx, owner: str, job_ids: Collection[str], *, lease_ttl_s: float) -> dict[str, int]:
+    """Renews the worker's row and the leases of its jobs; those it still owns, with their
+    epochs.
+    """
     renewed = tx.session.execute(
         update(Worker)
         .where(Worker.id == owner)
@@ -25,7 +29,7 @@ def beat(tx: Tx, owner: str, *, lease_ttl_s: float) -> dict[str, int]:
     ).one_or_none()
     if renewed is None:  # removed while this process was stopped or the database was away
         arrive(tx, owner, lease_ttl_s=lease_ttl_s)
-    return renew(tx, owner=owner, lease_ttl_s=lease_ttl_s)
+    return renew(tx, job_ids, owner=owner, lease_ttl_s=lease_ttl_s)
 
 
 def leave(tx: Tx, owner: str) -> None:

@@ -49,6 +49,12 @@ def holding(tx: Tx, dedupe_key: str) -> Job | None:
     return tx.session.scalars(select(Job).where(Job.dedupe_key == dedupe_key)).one_or_none()
 
 
+def holding_anything(tx: Tx, job_ids: Sequence[str]) -> set[str]:
+    """Those of the jobs that hold a lock."""
+    query = select(Job.id).where(Job.id.in_(job_ids), Job.dedupe_key.is_not(None))
+    return set(tx.session.scalars(query))
+
+
 def held(tx: Tx, prefix: str) -> Sequence[str]:
     """The locks that start with the prefix."""
     query = select(Job.dedupe_key).where(Job.dedupe_key.startswith(prefix, autoescape=True))

@@ -124,6 +124,11 @@ class Jobs:
         """Raises BadId."""
         return await self._store.read(repository.get, ids.parse(job_id, ids.Prefix.JOB))
 
+    async def not_going_on(self, job_ids: Sequence[str]) -> list[str]:
+        """Those of the ids whose job has ended and holds nothing any more, or that are no job's."""
+        active = await self._store.read(repository.holding_anything, job_ids)
+        return [job_id for job_id in job_ids if job_id not in active]
+
     async def page(self, filter_: JobFilter, *, first: int, after: str | None) -> Page[Job]:
         """Newest first. Raises BadCursor."""
         before_id = None if after is None else decode(after)
@@ -151,6 +156,10 @@ class Jobs:
             repository.files, job_id, states=states, limit=first + 1, after_path=after_path
         )
         return page(rows, first=first, after=after, key=lambda file: file.path)
+
+    async def all_files(self, job_id: str) -> list[JobFile]:
+        """Every file of the job, by path: what its task works on."""
+        return list(await self._store.read(repository.files, job_id))
 
     async def count_files(self, job_id: str, states: Sequence[JobFileState] | None) -> int:
         return await self._store.read(repository.count_files, job_id, states)

@@ -137,8 +137,9 @@ class WeightsService:
         """
         at = jobs.database_time(tx)
         wanted = job.input
+        before = repository.at(tx, wanted["location"], wanted["target"])
         weights = Weights(
-            id=WeightsId(ids.new(ids.Prefix.WEIGHTS)),
+            id=before.id if before else WeightsId(ids.new(ids.Prefix.WEIGHTS)),
             location=wanted["location"],
             path=wanted["target"],
             hub_repo=wanted["hubRepo"],

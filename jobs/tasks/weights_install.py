@@ -1,0 +1,151 @@
+"""Fetches the files of a pinned commit into staging, verified, and publishes them in one step.
+
+Safe to run again at any point: files that are in staging are used, and a folder that this job has
+published already is only indexed.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from core.hub.service import domain_error
+from core.jobs.entity import Job, JobFile
+from core.jobs.kinds import JobFileState, LogLevel
+from core.jobs.service import Jobs
+from core.weights.service import InstalledFile, WeightsService
+from core.weights.volume import Volume
+from infra.db.store import Tx
+from infra.hub.errors import HubError, TransferStopped
+from infra.hub.snapshot import HubFile
+from infra.hub.transfer.engine import transfer
+from infra.hub.transfer.plan import TransferPlan
+from jobs.context import Done, TaskContext
+
+# Small files are many and quick: only the others get a line each.
+LOGGED_FILE_BYTES = 1 << 20
+
+
+async def run(ctx: TaskContext) -> Done:
+    """Raises DomainError, Fenced, OSError."""
+    volume, target = ctx.services.weights.volume, str(ctx.job.input["target"])
+    published = await ctx.blocking(_published, volume, target, ctx.job.id)
+    if published is None:
+        published = await _install(ctx, volume, target)
+    else:
+        ctx.log("an earlier attempt has published the files", stage="publishing")
+    return _done(ctx, target, published)
+
+
+async def cleanup(ctx: TaskContext) -> None:
+    await ctx.blocking(ctx.services.weights.volume.discard, ctx.job.id)
+
+
+async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[InstalledFile]:
+    overwrite = bool(ctx.job.input["overwrite"])
+    files = await _files(ctx.services.jobs, ctx.job)
+    await ctx.blocking(volume.check_target, target, overwrite=overwrite)
+    ctx.meter.stage("downloading")
+    repo, revision = ctx.job.input["hubRepo"], ctx.job.input["revision"]
+    ctx.log(f"downloading {len(files)} files of {repo} at {revision}", stage="downloading")
+    staged = volume.staging_folder(ctx.job.id)
+    observer = Observer(ctx, {f.path: f.size_bytes for f in files}, {})
+    try:
+        await ctx.blocking(transfer, _plan(ctx, files), staged, observer, ctx.stop)
+    except TransferStopped:
+        ctx.guard()
+        raise
+    except HubError as e:
+        raise domain_error(e) from e
+    ctx.meter.stage("publishing")
+    installed = observer.installed()
+    await ctx.blocking(volume.write_manifest, staged, _manifest(ctx.job, installed))
+    ctx.guard()
+    await ctx.blocking(volume.publish, staged, target, overwrite=overwrite)
+    ctx.log(
+        f"published {len(installed)} verified files at {volume.root / target}", stage="publishing"
+    )
+    return installed
+
+
+async def _files(jobs: Jobs, job: Job) -> list[HubFile]:
+    rows: list[JobFile] = await jobs.all_files(job.id)
+    return [HubFile(f.path, f.bytes_total, f.sha256, f.blob_id) for f in rows]
+
+
+def _plan(ctx: TaskContext, files: list[HubFile]) -> TransferPlan:
+    hub = ctx.services.settings.hub
+    return TransferPlan(
+        endpoint=hub.endpoint,
+        token=hub.token,
+        repo=ctx.job.input["hubRepo"],
+        revision=ctx.job.input["revision"],
+        files=tuple(files),
+        parallel_files=hub.parallel_files,
+        timeout_s=hub.timeout_s,
+    )
+
+
+@dataclass(slots=True)
+class Observer:
+    """Counts for the meter and remembers digests; called from the threads of the transfer."""
+
+    ctx: TaskContext
+    sizes: dict[str, int]
+    digests: dict[str, str]
+
+    def file_started(self, path: str) -> None:
+        self.ctx.meter.mark(path, JobFileState.RUNNING)
+
+    def advanced(self, path: str, bytes_delta: int) -> None:
+        self.ctx.meter.add(path, bytes_delta)
+
+    def file_verified(self, path: str, sha256: str) -> None:
+        self.digests[path] = sha256
+        self.ctx.meter.mark(path, JobFileState.VERIFIED)
+        if self.sizes[path] >= LOGGED_FILE_BYTES:
+            self.ctx.log(f"verified {path}, sha256 {sha256}", stage="downloading")
+
+    def retried(self, path: str, reason: str, delay_s: float) -> None:
+        text = f"{path}: {reason}; trying again in {delay_s:.1f} s"
+        self.ctx.log(text, LogLevel.WARNING, stage="downloading")
+
+    def installed(self) -> list[InstalledFile]:
+        return [InstalledFile(p, self.sizes[p], self.digests[p]) for p in sorted(self.sizes)]
+
+
+def _manifest(job: Job, files: list[InstalledFile]) -> dict[str, Any]:
+    return {
+        "jobId": job.id,
+        "hubRepo": job.input["hubRepo"],
+        "revision": job.input["revision"],
+        "license": job.input["license"],
+        "files": [{"path": f.path, "size": f.size_bytes, "sha256": f.sha256} for f in files],
+    }
+
+
+def _published(volume: Volume, target: str, job_id: str) -> list[InstalledFile] | None:
+    """What this job has published in an earlier attempt, by the manifest it left."""
+    manifest = volume.manifest(target)
+    if manifest is None or manifest.get("jobId") != job_id:
+        return None
+    return [InstalledFile(f["path"], f["size"], f["sha256"]) for f in manifest["files"]]
+
+
+def _done(ctx: TaskContext, target: str, files: list[InstalledFile]) -> Done:
+    weights: WeightsService = ctx.services.weights
+    size_bytes = sum(f.size_bytes for f in files)
+    result = {
+        "location": ctx.job.input["location"],
+        "path": target,
+        "folder": str(weights.volume.root / target),
+        "sizeBytes": str(size_bytes),
+        "fileCount": len(files),
+        "revision": ctx.job.input["revision"],
+        "storageUri": weights.volume.storage_uri(target),
+        "inferenceModelPath": weights.volume.inference_model_path(target),
+    }
+
+    def index(files: list[InstalledFile], tx: Tx, job: Job) -> None:
+        job.subject_id = weights.installed(tx, job, files).id
+
+    return Done(result, f"installed {len(files)} files at {target}", partial(index, files))
