@@ -1,5 +1,4 @@
-"""A double of the Hugging Face Hub on loopback: the API, its CDN on a foreign origin, and their
-faults.
+"""A double of the Hugging Face Hub on loopback: the API, the CDN on a foreign origin, their faults.
 
 Speaks what huggingface_hub 2.4 asks for when it searches, inspects and downloads. Refuses uploads,
 datasets and spaces.

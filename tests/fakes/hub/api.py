@@ -1,5 +1,6 @@
-"""The JSON routes below /api: search, repositories, trees, refs, accounts. Wire names as
-huggingface_hub 2.4 reads them.
+"""The JSON routes below /api: search, repositories, trees, refs, accounts.
+
+Names on the wire are those that huggingface_hub 2.4 reads. Refuses to write.
 """
 
 import time
@@ -18,9 +19,7 @@ XET_TOKEN_TTL_S = 3600
 
 
 class Api:
-    """Reads only. Trees of gated repositories are open to all, as on the real hub; only their
-    content is not.
-    """
+    """Trees of gated repositories are open to all, as on the real hub; their content is not."""
 
     def __init__(self, *, cdn: Origin, catalog: Catalog, switchboard: Switchboard) -> None:
         self._cdn = cdn

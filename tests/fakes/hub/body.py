@@ -1,5 +1,4 @@
-"""Sends the bytes of a file: whole or a range (RFC 9110, section 14), through the faults of the
-origin.
+"""Sends a file, whole or a range of it (RFC 9110, section 14), through the faults of the origin.
 
 Refuses nothing the client asks; a multi-range request gets the whole file, as the RFC allows.
 """
@@ -37,9 +36,7 @@ class UnsatisfiableRange(Exception):
 
 
 def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
-    """[start, end) of a single range; None: not a valid single range, send all. Raises
-    UnsatisfiableRange.
-    """
+    """[start, end) of a range; None: not a single valid one, send all. Raises UnsatisfiableRange."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
     if match is None or match.group() == "bytes=-":
         return None
@@ -57,9 +54,7 @@ def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
 
 @dataclass(slots=True, kw_only=True)
 class Body:
-    """One answer with the content of a file. `names` are what the targets of faults are compared
-    with.
-    """
+    """One answer with the content of a file. Targets of faults are compared with `names`."""
 
     origin: Origin
     file: File

@@ -57,9 +57,7 @@ class Catalog:
         self._names: dict[str, set[str]] = {}
 
     def add(self, repository: Repository) -> str:
-        """Hosts a repository, in place of any of that id, and returns the commit of its main
-        branch.
-        """
+        """Hosts a repository, in place of any of that id, and returns the commit of main."""
         files = {path: file_of(path, content) for path, content in repository.files.items()}
         hosted = Hosted(repository)
         self._hosted[repository.id] = hosted
@@ -70,9 +68,7 @@ class Catalog:
     def move_branch(
         self, repository_id: str, changes: Mapping[str, Content | None], *, branch: str = "main"
     ) -> str:
-        """Commits changes (None: delete) to a branch, made from main if new, and returns the new
-        commit.
-        """
+        """Commits changes (None: delete) to a branch, made from main if new; returns the commit."""
         hosted = self._hosted[repository_id]
         files = dict(hosted.commits[hosted.branches.get(branch, hosted.branches["main"])].files)
         for path, content in changes.items():
@@ -83,9 +79,7 @@ class Catalog:
         return self._commit(hosted, files, branch=branch)
 
     def mutate(self, repository_id: str, path: str, content: Content) -> None:
-        """From now on main's present commit delivers this content, although its tree lists the old
-        one.
-        """
+        """Main's present commit delivers this content from now on; its tree lists the old one."""
         hosted = self._hosted[repository_id]
         if path not in hosted.head.files:
             raise KeyError(f"{path!r} is not in {repository_id}")

@@ -1,5 +1,6 @@
-"""The CDN: blobs by sha256 behind signed addresses. Knows no accounts; an Authorization header here
-is a leak.
+"""The CDN: blobs by sha256 behind signed addresses.
+
+Knows no accounts: an Authorization header here is a leak, and counted as one.
 """
 
 from aiohttp import web

@@ -1,6 +1,4 @@
-"""A hub with one repository of each sort, and a Hugging Face client that has never been used
-before.
-"""
+"""A hub with one repository of each sort, and a Hugging Face client that was never used before."""
 
 import random
 from collections.abc import Iterator

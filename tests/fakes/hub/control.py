@@ -1,5 +1,4 @@
-"""GET and POST /__ctl on each origin: state and counters, faults, and on the hub its options and
-the state of git.
+"""GET and POST /__ctl on each origin: what it counts and what goes wrong with it.
 
 A POST holds any of `reset` (counters, faults), `faults` (replaces all), and on the hub `options`,
 `move_branch` {"repository", "changes": {path: text or null}, "branch"} and `mutate` {"repository",

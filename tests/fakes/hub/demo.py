@@ -1,5 +1,4 @@
-"""The repositories of the demo: made up, but every file is of its true format and the numbers agree
-with each other.
+"""The repositories of the demo: made up, but of true formats, with numbers that agree.
 
 Written once into a folder, the same bytes on every machine, and served from there.
 """

@@ -1,6 +1,4 @@
-"""The JSON of the API: a repository in a list, alone, and the entries of its tree. Field names are
-the hub's.
-"""
+"""The JSON of the API: a repository in a list, alone, and the entries of its tree."""
 
 import hashlib
 from collections.abc import Collection, Iterator

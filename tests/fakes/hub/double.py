@@ -1,5 +1,6 @@
-"""The hub for tests in this process: a thread with its own event loop, so that sync and async tests
-alike can use it.
+"""The hub for tests in this process: a thread with its own event loop.
+
+Sync and async tests alike can use it, and block it as little as it blocks them.
 """
 
 import asyncio
@@ -114,17 +115,13 @@ class HubDouble:
     def move_branch(
         self, repository_id: str, changes: Mapping[str, Content | None], *, branch: str = "main"
     ) -> str:
-        """Commits changes (None: delete) to a branch, made from main if new, and returns the new
-        commit.
-        """
+        """Commits changes (None: delete) to a branch, made from main if new; returns the commit."""
         return self.call(
             lambda: self._server.catalog.move_branch(repository_id, changes, branch=branch)
         )
 
     def mutate(self, repository_id: str, path: str, content: Content) -> None:
-        """From now on main's present commit delivers this content, although its tree lists the old
-        one.
-        """
+        """Main's present commit delivers this content from now on; its tree lists the old one."""
         self.call(lambda: self._server.catalog.mutate(repository_id, path, content))
 
     def file(self, repository_id: str, path: str, *, revision: str = "main") -> File:

@@ -1,5 +1,4 @@
-"""The refusals of the hub, as status, X-Error-Code and X-Error-Message; the client maps these to
-its exceptions.
+"""The refusals of the hub; the client maps status, X-Error-Code and X-Error-Message to exceptions.
 
 HubError
 ├── repository_not_found   401 anonymous, 404 with a token (missing and private look the same)

@@ -29,9 +29,7 @@ class Status(Fault):
     retry_after_s: int | None = None
     """None: no Retry-After header."""
     rate_limit_reset_s: int | None = None
-    """Sends RateLimit and RateLimit-Policy as the real hub does (draft-ietf-httpapi-ratelimit-
-    headers-09).
-    """
+    """Sends RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-09)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +82,9 @@ class WrongContentRange(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongContentLength(Fault):
-    """Adds to the Content-Length header. Above zero the connection closes short of it; below, the
-    body is cut to it.
+    """Adds to the Content-Length header.
+
+    Above zero the connection closes short of it; below zero the body is cut to it.
     """
 
     delta_bytes: int

@@ -1,6 +1,4 @@
-"""Search over the repositories, and pages by opaque cursor with a Link header, as every list of the
-hub has them.
-"""
+"""Search over the repositories, and the pages of every list: opaque cursors in a Link header."""
 
 import base64
 import binascii
@@ -46,9 +44,7 @@ def many(query: MultiMapping[str], name: str) -> list[str]:
 
 
 def models(hosted: Sequence[Hosted], query: MultiMapping[str]) -> list[Document]:
-    """The documents a search finds, in order. Raises HubError for a parameter the double does not
-    know.
-    """
+    """The documents a search finds, in order. Raises HubError for an unknown parameter."""
     unknown = {name.removesuffix("[]") for name in query} - PARAMETERS
     if unknown:
         raise errors.bad_request(f"the double does not know {', '.join(sorted(unknown))}")

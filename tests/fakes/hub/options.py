@@ -10,13 +10,9 @@ class HubOptions:
     resolve_cache: bool = False
     """Plain git files answer 307 to a relative /api/resolve-cache/ address first."""
     gzip: bool = False
-    """GET of a plain git file is compressed and chunked, without Content-Length, if the client
-    takes gzip.
-    """
+    """GET of a plain git file is chunked, without Content-Length, for a client that takes gzip."""
     xet: bool = False
-    """LFS files carry xet hashes. The token route answers, but no server speaks the xet protocol
-    itself.
-    """
+    """LFS files carry xet hashes. The token route answers; the xet protocol is not spoken."""
     weak_etags: bool = False
     """Etags have the form W/"…"."""
 

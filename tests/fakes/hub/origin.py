@@ -1,6 +1,4 @@
-"""One of the two origins: its address, its faults, its counters and the middleware that applies
-both to every request.
-"""
+"""One of the two origins: its address, its faults, its counters, and what applies them."""
 
 import time
 

@@ -1,7 +1,6 @@
 """What a test puts on the hub: repositories of files, and the identities git and LFS give them.
 
-Nothing here knows HTTP. The content of a file stays where it is (memory or disk) and is only
-hashed.
+Nothing here knows HTTP. A content stays where it is, in memory or on disk, and is only hashed.
 """
 
 import hashlib
@@ -39,9 +38,7 @@ READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """One model repository as its owner uploads it; the hub adds the commit, the computed tags and
-    the card.
-    """
+    """A model repository as its owner uploads it; the hub adds commit, computed tags and card."""
 
     id: str
     files: Mapping[str, Content]

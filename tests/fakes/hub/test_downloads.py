@@ -1,6 +1,4 @@
-"""The real huggingface_hub client downloads from the double, and the hub's lawful variations do not
-stop it.
-"""
+"""The real huggingface_hub client downloads from the double, whatever lawful way the hub takes."""
 
 import hashlib
 from pathlib import Path

@@ -36,7 +36,7 @@ def fetch(
     body: bytes | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> Reply:
-    """One request on a connection of its own. Raises TimeoutError when the other side goes silent."""
+    """One request on its own connection. Raises TimeoutError when the other side goes silent."""
     address = urlsplit(url)
     target = address.path + (f"?{address.query}" if address.query else "")
     connection = http.client.HTTPConnection(address.netloc, timeout=timeout_s)
