@@ -41,14 +41,19 @@ def die_with_pipe(read_fd: int) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process has this id, whoever owns it; a zombie counts as alive."""
+    """Whether a process of this id runs, whoever owns it; where /proc tells, a zombie does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return True
+    # proc(5): the state follows the name, which may itself hold brackets
+    return not status.rpartition(b")")[2].lstrip().startswith(b"Z")
 
 
 def tail(path: Path, *, start_byte: int = 0, max_lines: int = 10) -> list[str]:

@@ -15,7 +15,6 @@ usage: mllm-server <process>
   api       GraphQL, subscriptions, events, health
   worker    runs jobs
   sync      the schedule and the consumers of the event feed
-  watcher   watches the cluster
   migrate   brings the database to the current version, then ends
 
 Settings come from the environment (MLLM_HOME, MLLM_HOST, MLLM_PORT, MLLM_DATABASE_URL,

@@ -14,7 +14,7 @@ from typing import Self
 from infra.processes import is_alive
 
 # Another program may look at the lock for a moment, to learn whether it is held.
-_GLANCE_S = 0.05
+_GLANCE_S = 0.02
 # A killed supervisor's Valkey still holds the lock while it writes its file and ends.
 _LEFTOVER_S = 5.0
 
@@ -53,7 +53,7 @@ class Home:
             if waited_s > (_GLANCE_S if holder and is_alive(holder) else _LEFTOVER_S):
                 os.close(fd)
                 raise HomeError(_refusal(path, holder))
-            time.sleep(0.01)  # flock can wait, but not with a deadline
+            time.sleep(0.005)  # flock can wait, but not with a deadline
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         home = cls(path, fd)

@@ -3,7 +3,7 @@
 The names stand for `python -m server|jobs|watchers|migrations`.
 """
 
-import importlib
+import importlib.util
 import runpy
 import sys
 from dataclasses import dataclass
@@ -41,6 +41,9 @@ def run(verb: str) -> int:
     """
     room = ROOMS[verb]
     setproctitle(f"mllm-server {verb}")
+    if importlib.util.find_spec(room.module) is None:
+        sys.stderr.write(f"mllm-server: {room.module} is not part of this installation\n")
+        return 2
     try:
         if room.calls_main:
             return int(importlib.import_module(room.module).main() or 0)

@@ -6,22 +6,29 @@ Nothing happens inside a handler: a fork in between must not run half of a stop.
 import os
 import select
 import signal
+import time
 from types import FrameType
 from typing import Self
 
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# timeout(1) and terminals may deliver one wish twice; only a later signal is a second one.
+_SECOND_AFTER_S = 0.5
 
 
 class Signals:
-    """While entered, stop signals are counted and the end of a child wakes `wait`."""
+    """While entered, stop signals are noted and the end of a child wakes `wait`.
+
+    `stopping`: one came; `hurrying`: another one came later.
+    """
 
     def __init__(self) -> None:
-        self.stop_count = 0
+        self.hurrying = False
+        self._stop_at: float | None = None
         self._read_fd, self._write_fd = os.pipe()
 
     @property
     def stopping(self) -> bool:
-        return self.stop_count > 0
+        return self._stop_at is not None
 
     @property
     def fds(self) -> tuple[int, int]:
@@ -40,7 +47,7 @@ class Signals:
         for number in _STOP:
             # nohup: whoever started it wants it to outlive the terminal
             if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
-                signal.signal(number, self._count)
+                signal.signal(number, self._note)
         signal.signal(signal.SIGCHLD, _nothing)
         return self
 
@@ -49,8 +56,12 @@ class Signals:
         os.close(self._read_fd)
         os.close(self._write_fd)
 
-    def _count(self, _number: int, _frame: FrameType | None) -> None:
-        self.stop_count += 1
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._stop_at is None:
+            self._stop_at = now
+        elif now - self._stop_at >= _SECOND_AFTER_S:
+            self.hurrying = True
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:

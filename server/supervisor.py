@@ -107,10 +107,9 @@ class Supervisor:
         running = [part.process for part in parts if part.process is not None]
         for process in running:
             process.send_signal(signal.SIGTERM)
-        already = self._signals.stop_count
         deadline = time.monotonic() + _STOP_TIMEOUT_S
         while any(process.poll() is None for process in running):
-            if time.monotonic() >= deadline or self._signals.stop_count > max(already, 1):
+            if time.monotonic() >= deadline or self._signals.hurrying:
                 break
             self._signals.wait(deadline - time.monotonic())
         left = [process for process in running if process.poll() is None]

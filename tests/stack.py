@@ -27,8 +27,8 @@ class Stack:
     """One `mllm-server up`; a context manager that ends it and checks that it ended well.
 
     `home`: None makes a temporary one that goes with the stack. `ready=False`: returns without
-    waiting, for tests of the start itself. What was printed and logged is shown at the end: pytest
-    keeps that to itself unless the test failed.
+    waiting, for tests of the start itself. What was printed and logged is shown at the end, which
+    pytest keeps to itself unless the test failed; `quiet`: it is not.
     """
 
     def __init__(
@@ -38,7 +38,9 @@ class Stack:
         env: Mapping[str, str] | None = None,
         terminal: bool = False,
         ready: bool = True,
+        quiet: bool = False,
     ) -> None:
+        self._quiet = quiet
         self._temporary = None if home else tempfile.TemporaryDirectory(prefix="mllm-")
         self.home = home or Path(self._temporary.name if self._temporary else "") / "home"
         self.env = environment(self.home, env)
@@ -119,12 +121,16 @@ class Stack:
         for pid in leftovers(self.home):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        shown = [self.program.output]
-        for log in sorted(self.home.glob("logs/*.log")):
-            shown += [f"--- {log.name}", *tail(log, max_lines=40)]
-        sys.stdout.write("\n".join([*shown, ""]))
+        if not self._quiet:
+            sys.stdout.write(self._story())
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def _story(self) -> str:
+        lines = [self.program.output]
+        for log in sorted(self.home.glob("logs/*.log")):
+            lines += [f"--- {log.name}", *tail(log, max_lines=40)]
+        return "\n".join([*lines, ""])
 
     def __enter__(self) -> Self:
         return self

@@ -166,6 +166,19 @@ def test_settings_mistake_is_told_without_a_trace(tmp_path: Path):
     assert program.lines[1].startswith("  MLLM_PORT: ")
 
 
+def test_failed_migration_ends_the_start_with_its_words(tmp_path: Path):
+    home = tmp_path / "home"
+    env = environment(home, {"MLLM_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"})
+    program = Program([BIN / "mllm-server", "up"], env=env, cwd=ROOT)
+    try:
+        assert program.wait() == 1
+    finally:
+        program.close()
+    (at,) = [n for n, line in enumerate(program.lines) if line.startswith("the migration failed")]
+    assert "Connect call failed" in "".join(program.lines[at + 1 :])
+    assert leftovers(home) == []
+
+
 def test_given_redis_is_used_instead_of_an_own_one(tmp_path: Path):
     home = tmp_path / "home"
     with (
