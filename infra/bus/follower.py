@@ -137,7 +137,8 @@ class LogFollower:
 
     def _postpone(self, error: Exception) -> None:
         self._stats.failures += 1
-        log.warning("bus.log_unavailable", error=repr(error), retry_in_s=self._backoff_s)
+        if self._backoff_s == _BACKOFF_S:  # once per outage
+            log.warning("bus.log_unavailable", error=repr(error))
         self._not_before = _now() + self._backoff_s
         self._compare_at = self._not_before
         self._backoff_s = min(self._backoff_s * 2, _MAX_BACKOFF_S)

@@ -98,13 +98,10 @@ class Subscription:
     def end(self, error: Exception | None = None) -> None:
         """For the hub: iteration finishes after what is queued, with `error` if there is one."""
         self._ended = True
-        self._error = error
+        if error:
+            self._error = error
+            self.matches = _nothing
         self._wake()
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more is wanted."""
-        return self._ended
 
     def _key(self, signal: Signal) -> Hashable:
         if not self._coalesce or signal.subject is None:
@@ -137,6 +134,10 @@ class Subscription:
             await self._waiter
         finally:
             self._waiter = None
+
+
+def _nothing(_: Signal) -> bool:
+    return False
 
 
 def _overflow(backlog: Iterable[Signal | Gap]) -> Gap:

@@ -72,13 +72,14 @@ class Log:
         self._db.execute("CREATE TABLE head (seq INTEGER)")
         self._db.execute("INSERT INTO head VALUES (0)")
         self.available = True
-        self.reads = 0
+        self.committed = 0
 
     def commit(self, subject: str, *, type: str = "job.running") -> Signal:
         self._db.execute("BEGIN IMMEDIATE")
         seq = self._db.execute("UPDATE head SET seq = seq + 1 RETURNING seq").fetchone()[0]
         self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (seq, type, subject))
         self._db.execute("COMMIT")
+        self.committed = seq
         return _signal((seq, type, subject))
 
     def trim(self, *, to_seq: int) -> None:
@@ -103,7 +104,6 @@ class Log:
         self._db.close()
 
     async def _read(self) -> None:
-        self.reads += 1
         await asyncio.sleep(0)
         if not self.available:
             raise ConnectionError("the database is away")

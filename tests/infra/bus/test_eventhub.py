@@ -134,6 +134,16 @@ async def test_broadcast_stays_the_place_to_plug_in_and_to_publish(server, histo
             assert await take_seqs(subscription, 1) == [1]
 
 
+async def test_broadcast_alone_works_over_the_backend(server):
+    async with Broadcast(backend=StreamLogBackend(server.url)) as broadcast:
+        async with broadcast.subscribe("news") as subscriber:
+            await until(lambda: b"blocked_clients:1\r\n" in server.command("INFO", "clients"))
+            await broadcast.publish("other", "no")
+            await broadcast.publish("news", "yes")
+            event = await asyncio.wait_for(subscriber.get(), DEADLINE_S)
+        assert (event.channel, event.message) == ("news", "yes")
+
+
 async def test_any_backend_of_broadcaster_can_carry_the_signals(history):
     broadcast = Broadcast("memory://")
     async with (
@@ -146,16 +156,25 @@ async def test_any_backend_of_broadcaster_can_carry_the_signals(history):
 
 
 async def test_matcher_that_raises_ends_its_own_subscription_only(server, history):
+    asked = []
+
+    def matches(signal):
+        asked.append(signal.seq)
+        return signal.missing
+
     async with (
         running(server.url, history) as hub,
         publishing(server.url) as backend,
-        hub.subscribe(lambda signal: signal.missing) as broken,
+        hub.subscribe(matches) as broken,
         hub.subscribe(everything) as subscription,
     ):
         await backend.publish(CHANNEL, history.commit("job_a").encode())
         assert await take_seqs(subscription, 1) == [1]
+        await backend.publish(CHANNEL, history.commit("job_a").encode())
+        assert await take_seqs(subscription, 1) == [2]
         with pytest.raises(AttributeError, match="missing"):
             await take(broken, 1)
+    assert asked == [1]
 
 
 async def test_hub_that_is_not_started_refuses_subscribers(history):
