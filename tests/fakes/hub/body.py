@@ -36,7 +36,7 @@ class UnsatisfiableRange(Exception):
 
 
 def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
-    """[start, end) of a range; None: not a single valid one, send all. Raises UnsatisfiableRange."""
+    """[start, end) of a range; None: no single valid one, send all. Raises UnsatisfiableRange."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
     if match is None or match.group() == "bytes=-":
         return None

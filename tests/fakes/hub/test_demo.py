@@ -97,10 +97,10 @@ def test_awq_tensors_are_packed_in_fours_of_bits(demo_api: HfApi, data: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "file_type", "kinds"),
-    [("Q4_K_M", 15, {0, 12, 14}), ("Q8_0", 7, {0, 8})],
+    ("name", "file_type", "kinds", "wider_layers"),
+    [("Q4_K_M", 15, {0, 12, 14}, [0, 3, 6, 7]), ("Q8_0", 7, {0, 8}, [])],
 )
-def test_gguf_header_describes_the_whole_file(data: Path, name, file_type, kinds):
+def test_gguf_header_describes_the_whole_file(data: Path, name, file_type, kinds, wider_layers):
     path = data / f"acme/tiny-llama-gguf/tiny-llama-{name}.gguf"
     metadata, tensors, start = read_gguf(path.read_bytes())
     assert metadata["general.architecture"] == "llama"
@@ -113,6 +113,8 @@ def test_gguf_header_describes_the_whole_file(data: Path, name, file_type, kinds
     )
     assert {kind for kind, _, _ in tensors.values()} == kinds
     assert tensors["blk.0.attn_k.weight"][1] == (512, 256)
+    six_bits = [layer for layer in range(8) if tensors[f"blk.{layer}.ffn_down.weight"][0] == 14]
+    assert six_bits == wider_layers
     assert sum(count(dimensions) for _, dimensions, _ in tensors.values()) == 31_465_984
     at = start
     for kind, dimensions, offset in tensors.values():

@@ -1,12 +1,14 @@
 """The double comes and goes without a trace, and serves sync and async tests alike."""
 
 import asyncio
+import http.client
 import socket
 import threading
 
 import pytest
 
 from tests.fakes.hub import HubDouble, Repository
+from tests.fakes.hub.faults import Stall
 from tests.fakes.hub.wire import fetch
 
 REPOSITORY = Repository(id="acme/x", files={"config.json": b"{}"})
@@ -39,6 +41,20 @@ def test_it_ends_while_clients_still_hold_connections():
     assert "hub-double" not in threads()
 
 
+def test_it_ends_while_a_body_is_stalled():
+    with HubDouble([REPOSITORY]) as hub:
+        hub.faults.hub.set(Stall(after_bytes=1))
+        port = int(hub.endpoint.rpartition(":")[2])
+        held = socket.create_connection(("127.0.0.1", port), timeout=5)
+        held.sendall(b"GET /acme/x/resolve/main/config.json HTTP/1.1\r\nHost: hub\r\n\r\n")
+        received = b""
+        while not received.endswith(b"\r\n\r\n{"):
+            received += held.recv(65536)
+    with held:
+        assert held.recv(65536) == b""
+    assert "hub-double" not in threads()
+
+
 def test_the_two_origins_are_foreign_to_each_other():
     with HubDouble() as hub:
         assert hub.endpoint.startswith("http://127.0.0.1:")
@@ -53,6 +69,18 @@ def test_a_taken_port_is_an_error_and_leaves_nothing(taken):
         with pytest.raises(OSError, match="address already in use"):
             double.__enter__()
     assert "hub-double" not in threads()
+
+
+def test_connections_are_counted_once_each():
+    with HubDouble([REPOSITORY]) as hub:
+        kept = http.client.HTTPConnection(hub.endpoint.removeprefix("http://"), timeout=5)
+        for _ in range(2):
+            kept.request("GET", "/api/models")
+            kept.getresponse().read()
+        fetch(f"{hub.endpoint}/api/models")
+        kept.close()
+        counters = hub.counters.hub
+        assert (counters.connections, counters.requests) == (2, {"GET models": 3})
 
 
 async def test_it_serves_the_loop_of_an_async_test():
