@@ -5,8 +5,9 @@ Refuses to fetch content (`transfer` does) and to use a token that it was not gi
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -59,7 +60,7 @@ class HubClient:
         try:
             await self._in_thread(lambda: self._requests.head(url, subject))
         except Gated as e:
-            raise e.for_account(await self.account()) from e
+            raise e.for_account(await self._account_if_told()) from e
 
     async def account(self) -> str | None:
         """Who the token belongs to; None without a token. Asked once: the hub limits it hard."""
@@ -78,9 +79,15 @@ class HubClient:
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
+    async def _account_if_told(self) -> str | None:
+        try:
+            return await self.account()
+        except HubError:
+            return None
+
     def _whoami(self) -> str:
         answer = self._requests.document("/api/whoami-v2", self._subject)
-        with _Reading(self._subject):
+        with _taking_apart(self._subject):
             return str(answer["name"])
 
     def _pinned(self, subject: Subject) -> HubSnapshot:
@@ -92,10 +99,10 @@ class HubClient:
         at = "" if revision is None else f"/revision/{quote(revision, safe='')}"
         wanted = {"expand": ["sha", "gated", "private", "cardData", "tags"]}
         info = self._requests.document(f"/api/models/{repo}{at}", subject, params=wanted)
-        with _Reading(subject):
+        with _taking_apart(subject):
             commit = _matching(_COMMIT, info["sha"])
         files = self._files(replace(subject, revision=commit))
-        with _Reading(subject):
+        with _taking_apart(subject):
             return HubSnapshot(
                 repo=str(repo),
                 revision=commit,
@@ -109,25 +116,20 @@ class HubClient:
     def _files(self, subject: Subject) -> tuple[HubFile, ...]:
         path = f"/api/models/{subject.repo}/tree/{subject.revision}"
         entries = self._requests.listed(path, subject, params={"recursive": True, "expand": False})
-        with _Reading(subject):
+        with _taking_apart(subject):
             files = [_file(entry) for entry in entries if entry["type"] == "file"]
         check_paths(files, repo=str(subject.repo))
         return tuple(sorted(files, key=lambda file: file.path))
 
 
-class _Reading:
-    """Turns what goes wrong while an answer is taken apart into a HubError."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
-            message = f"{self._subject.endpoint} does not answer like a hub ({error!r})"
-            raise HubError(message, repo=self._subject.repo) from error
+@contextmanager
+def _taking_apart(subject: Subject) -> Iterator[None]:
+    """What goes wrong while an answer is taken apart is the hub's fault, and a HubError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
+        message = f"{subject.endpoint} does not answer like a hub ({e!r})"
+        raise HubError(message, repo=subject.repo) from e
 
 
 def _file(entry: Mapping[str, Any]) -> HubFile:

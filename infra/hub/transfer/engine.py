@@ -6,7 +6,6 @@ A full engine (ranges, journal, adaptive connections) fits behind the same funct
 import threading
 from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.hub.errors import TransferStopped
@@ -32,7 +31,7 @@ def transfer(plan: TransferPlan, staging: Path, observer: Observer, stop: thread
     error is raised: any HubError, or OSError if the disk fails otherwise than by being full. When
     `stop` is set, TransferStopped is raised within 0.3 s, except while a name is looked up.
     """
-    crew = _Crew(plan, staging, observer, Brake())
+    crew = _Crew(plan, staging, observer)
     workers = min(plan.parallel_files, len(plan.files))
     if not workers:
         return
@@ -54,41 +53,41 @@ def _join(running: set[Future[None]], brake: Brake, stop: threading.Event) -> No
             raise TransferStopped("the transfer was stopped")
 
 
-@dataclass(frozen=True, slots=True)
 class _Crew:
     """What the threads of one transfer share."""
 
-    plan: TransferPlan
-    staging: Path
-    observer: Observer
-    brake: Brake
-    queue: deque[HubFile] = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, plan: TransferPlan, staging: Path, observer: Observer) -> None:
+        self.brake = Brake()
+        self._plan = plan
+        self._staging = staging
+        self._observer = observer
+        self._part_names = part_names(plan.files)
         # The largest first: the last thread to end then ends early.
-        ordered = sorted(self.plan.files, key=lambda file: file.size_bytes, reverse=True)
-        object.__setattr__(self, "queue", deque(ordered))
+        self._queue = deque(sorted(plan.files, key=lambda file: file.size_bytes, reverse=True))
 
     def work(self) -> None:
         """Takes files until none is left. Runs in each thread."""
-        dialer = Dialer(self.brake, timeout_s=self.plan.timeout_s)
+        dialer = Dialer(self.brake, timeout_s=self._plan.timeout_s)
         connections = Connections(self.brake, dialer)
         buffer = memoryview(bytearray(_BUFFER_BYTES))
-        names = part_names(self.plan.files)
         try:
-            while self.queue:
+            while True:
                 self.brake.check()
                 try:
-                    file = self.queue.popleft()
+                    file = self._queue.popleft()
                 except IndexError:
                     return
-                self._fetch(file, names[file.path], connections, buffer).run()
+                self._fetch(file, connections, buffer).run()
         finally:
             connections.close()
 
-    def _fetch(
-        self, file: HubFile, part_name: str, connections: Connections, buffer: memoryview
-    ) -> Fetch:
-        part = Part(file, part=self.staging / part_name, target=self.staging / file.path)
-        source = Source(self.plan, file.path, connections)
-        return Fetch(file, part, source, self.observer, self.brake, buffer)
+    def _fetch(self, file: HubFile, connections: Connections, buffer: memoryview) -> Fetch:
+        part = self._staging / self._part_names[file.path]
+        return Fetch(
+            file=file,
+            part=Part(file, part=part, target=self._staging / file.path),
+            source=Source(self._plan, file.path, connections),
+            observer=self._observer,
+            brake=self.brake,
+            buffer=buffer,
+        )

@@ -138,6 +138,16 @@ async def test_gated_repository_is_listed_but_not_open(hub, connect, token, acco
     assert caught.value.repo == REPO
 
 
+async def test_gated_is_told_even_if_the_account_is_not(hub, connect):
+    hub.add(tiny(gated="manual"))
+    client = connect("hf_nogrant")
+    snapshot = await client.snapshot(REPO, None)
+    hub.faults.hub.set(Status(status=429, retry_after_s=60, target="/api/whoami-v2"))
+    with pytest.raises(Gated) as caught:
+        await client.check_access(snapshot, WEIGHTS)
+    assert caught.value.account is None
+
+
 @pytest.mark.parametrize("options", [HubOptions(), HubOptions(resolve_cache=True)])
 @pytest.mark.parametrize("path", [WEIGHTS, CONFIG])
 async def test_granted_account_has_access(hub, connect, path, options):

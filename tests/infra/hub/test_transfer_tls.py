@@ -59,7 +59,11 @@ def plan_at(endpoint: str) -> TransferPlan:
     )
 
 
-async def whole(_request: web.Request) -> web.Response:
+async def whole(request: web.Request) -> web.Response:
+    """Like a signed address: only for the host it was signed for."""
+    port = request.get_extra_info("sockname")[1]
+    if request.headers.getall("Host") != [f"localhost:{port}"]:
+        return web.Response(status=403)
     return web.Response(body=CONTENT)
 
 
