@@ -47,6 +47,7 @@ class LogFile:
         old.chmod(0o600)
         # Truncated, not renamed: the child keeps its descriptor, and appends from the new end.
         os.truncate(self.path, 0)
+        self.start_byte = 0
 
 
 @dataclass(frozen=True, slots=True)

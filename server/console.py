@@ -1,5 +1,6 @@
 """What `mllm-server up` shows on its terminal: one line per part, with its state and the time."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +28,10 @@ class Console:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
         except OSError:
-            return
+            # What is still buffered would fail again in every fork and at the exit
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
 
 def elapsed_s() -> float:

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,23 @@ def test_ctrl_c_on_a_terminal_reaches_the_supervisor_alone():
         assert not [line for line in stack.program.lines if "died" in line]
 
 
+def test_reader_of_its_output_may_go_away(tmp_path: Path):
+    env = environment(tmp_path / "home")
+    command = [BIN / "mllm-server", "up"]
+    with subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"mllm ")
+        process.stdout.close()
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "home" / "endpoint").exists():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            select.select([], [], [], 0.02)
+        process.terminate()
+        assert process.wait(20) == 0
+    assert leftovers(tmp_path / "home") == []
+
+
 def test_stop_signal_during_the_start_ends_it(tmp_path: Path):
     with Stack(home=tmp_path / "home", ready=False) as stack:
         stack.program.expect("^mllm ")
@@ -153,6 +171,17 @@ def test_taken_port_is_told_before_anything_starts(tmp_path: Path):
         f"port {port} of 127.0.0.1 is taken by another process: set MLLM_PORT to a free one"
     ]
     assert not (tmp_path / "home" / "valkey").exists()
+
+
+def test_home_that_is_no_folder_is_told(tmp_path: Path):
+    home = tmp_path / "home"
+    home.touch()
+    program = Program([BIN / "mllm-server", "up"], env=environment(home), cwd=ROOT)
+    try:
+        assert program.wait() == 1
+    finally:
+        program.close()
+    assert program.lines == [f"MLLM_HOME {home} cannot be used: File exists"]
 
 
 def test_settings_mistake_is_told_without_a_trace(tmp_path: Path):
