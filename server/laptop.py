@@ -22,7 +22,7 @@ from server.home import Home
 from server.readiness import Probe
 from server.rooms import ROOMS, run
 from server.signals import Signals
-from server.supervisor import Part, Process, Supervisor
+from server.supervisor import Part, Supervisor
 
 # Neither Valkey nor a 503 can wake a loop: they are asked this often while something starts.
 _POLL_S = 0.02
@@ -84,7 +84,7 @@ class _Laptop:
         self._pipe = os.pipe()
         self._valkey: Valkey | None = None
         self._environ = {"MLLM_EMBEDDED": "1", "MLLM_PORT": str(address.port)}
-        self._processes: dict[str, Process] = {}
+        self._parts: dict[str, Part] = {}
         self._probe = Probe(address.local)
         self._answered = False
         self._announced = False
@@ -110,15 +110,14 @@ class _Laptop:
         """Restarts what dies and tells when all is ready; returns at a stop signal."""
         patience_ends = time.monotonic() + _PATIENCE_S
         while not self._signals.stopping:
-            for part in self._supervisor.tick():
-                self._processes[part.name] = part.process or self._processes[part.name]
-                self._answered = self._answered and part.name != "api"
+            if any(part.name == "api" for part in self._supervisor.tick()):
+                self._answered = False
             if not (self._answered and self._announced):
                 self._ask()
             if not self._announced and time.monotonic() > patience_ends:
                 patience_ends = float("inf")
                 self._console.part("waiting", "", f"/readyz says {self._probe.word}; {self._logs}")
-            self._signals.wait(self._patience_s(), *self._probe.fds())
+            self._signals.wait(self._wait_s(), *self._probe.fds())
 
     def stop(self) -> bool:
         """True if every part ended by itself."""
@@ -152,7 +151,7 @@ class _Laptop:
             self._console.entry("token", str(token))
         self._console.text(f"ready in {elapsed_s():.1f} s; Ctrl-C stops everything")
 
-    def _patience_s(self) -> float:
+    def _wait_s(self) -> float:
         waits = [_LOG_CHECK_S]
         if not (self._answered and self._announced) and not self._probe.fds():
             waits.append(_POLL_S)
@@ -197,15 +196,12 @@ class _Laptop:
 
     def _keep(self, name: str) -> None:
         log = self._log(name)
-        self._processes[name] = self._supervisor.add(
-            Part(name, partial(self._fork, name, log), log)
-        )
+        self._parts[name] = Part(name, partial(self._fork, name, log), log)
+        self._supervisor.add(self._parts[name])
 
     def _fork(self, name: str, log: LogFile) -> Child:
-        environ, closed = (
-            self._environ,
-            [self._home.lock_fd, *self._signals.fds, *self._probe.fds()],
-        )
+        environ = self._environ
+        closed = [self._home.lock_fd, *self._signals.fds, *self._probe.fds()]
         if name == "api":
             environ = {**environ, "MLLM_LISTEN_FD": str(self._address.fd)}
         else:
@@ -235,4 +231,5 @@ class _Laptop:
         return self._home.path / "logs"
 
     def _pid(self, name: str) -> str:
-        return f"pid {self._processes[name].pid}"
+        process = self._parts[name].process
+        return "starts again" if process is None else f"pid {process.pid}"

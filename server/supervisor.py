@@ -67,11 +67,10 @@ class Supervisor:
         self._signals = signals
         self._parts: list[Part] = []
 
-    def add(self, part: Part) -> Process:
+    def add(self, part: Part) -> None:
         """Starts a part and keeps it running from now on; what its first start raises goes on."""
-        process = part.start()
+        part.start()
         self._parts.append(part)
-        return process
 
     def tick(self) -> list[Part]:
         """Notices deaths and starts what is due; returns what it started."""
