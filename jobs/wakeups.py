@@ -6,10 +6,13 @@ runner.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from arq.worker import Worker, func
+
+if TYPE_CHECKING:
+    from arq.typing import WorkerCoroutine
 
 from infra.queue import CANCEL_CHANNEL, CONNECTION_ERRORS, EXPIRES_MS, FUNCTION, QUEUE, connect
 
@@ -87,7 +90,7 @@ class Wakeups:
             self._wake()
 
         return ResilientWorker(
-            [func(run, name=FUNCTION)],
+            [func(cast("WorkerCoroutine", run), name=FUNCTION)],
             queue_name=QUEUE,
             redis_pool=self._redis,
             handle_signals=False,

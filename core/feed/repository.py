@@ -51,9 +51,11 @@ def after(tx: Tx, seq: int, limit: int) -> Sequence[Event]:
     return tx.session.scalars(query).all()
 
 
-def latest(tx: Tx, limit: int) -> Sequence[Event]:
-    """The last events that are not samples, oldest first."""
+def latest(tx: Tx, limit: int, globs: Sequence[str] | None) -> Sequence[Event]:
+    """The last events of these types that are not samples, oldest first."""
     query = select(Event).where(Event.type.not_in(SAMPLES)).order_by(Event.seq.desc()).limit(limit)
+    if globs is not None:
+        query = query.where(Event.type.in_(matching(globs)))
     return tx.session.scalars(query).all()[::-1]
 
 

@@ -10,8 +10,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from infra.bus.signal import Signal
-
 from core import ids
 from core.clock import now
 from core.errors import NotFound
@@ -19,6 +17,7 @@ from core.feed import repository
 from core.feed.entity import Event
 from core.feed.kinds import EventType
 from core.paging import Page
+from infra.bus.signal import Signal
 from infra.db.store import Store, Tx
 
 
@@ -73,9 +72,9 @@ class Feed:
         """Ascending events with a higher sequence number, at most `limit`."""
         return await self._store.read(repository.after, seq, limit)
 
-    async def latest(self, limit: int) -> Sequence[Event]:
-        """The last events that are not samples, oldest first."""
-        return await self._store.read(repository.latest, limit)
+    async def latest(self, limit: int, *, globs: Sequence[str] | None = None) -> Sequence[Event]:
+        """The last events of these types (None: all) that are not samples, oldest first."""
+        return await self._store.read(repository.latest, limit, globs)
 
     async def find(self, event_id: str) -> Event | None:
         """The event, or None where it is unknown or no longer held. Raises BadId."""

@@ -24,6 +24,14 @@ class JobFilter:
     subject_id: str | None = None
     since: datetime | None = None
 
+    def matches(self, job: Job) -> bool:
+        return (
+            (self.kinds is None or job.kind in self.kinds)
+            and (self.states is None or job.state in self.states)
+            and (self.subject_id is None or job.subject_id == self.subject_id)
+            and (self.since is None or job.created_at >= self.since)
+        )
+
 
 def add(tx: Tx, job: Job, files: Sequence[JobFile]) -> None:
     tx.session.add(job)

@@ -1,0 +1,3 @@
+"""The GraphQL vocabulary: types over domain objects, no logic. `schema.root.schema` is the
+whole.
+"""

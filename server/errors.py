@@ -1,0 +1,65 @@
+"""How errors leave the server: the domain's with code and hint, defects masked and logged."""
+
+from collections.abc import Mapping
+
+import structlog
+from graphql import GraphQLError
+from strawberry.extensions import MaskErrors
+
+from core.errors import DomainError, RequestError
+from resolvers.context import Context
+
+log = structlog.get_logger()
+
+MASKED = "Internal error"
+
+
+class ToldErrors(MaskErrors):
+    """Replaces each error of a result, over HTTP and over WebSockets, by what the caller may
+    see.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(error_message=MASKED)
+
+    def _process_errors(self, errors: list[GraphQLError]) -> list[GraphQLError]:
+        context = self.execution_context.context
+        request_id = context.request_id if isinstance(context, Context) else "-"
+        return [told(error, request_id) for error in errors]
+
+
+def told(error: GraphQLError, request_id: str) -> GraphQLError:
+    """The error as the caller sees it. What is no mistake of the caller is logged with its
+    trace.
+    """
+    original = error.original_error
+    # A resolver's error that crossed a list or an await may be wrapped more than once.
+    while isinstance(original, GraphQLError) and original.original_error is not None:
+        original = original.original_error
+    match original:
+        case None | GraphQLError():  # syntax, validation, variables
+            return error
+        case DomainError():
+            extensions = {
+                "code": original.code.value,
+                "hint": original.hint,
+                "field": original.field,
+            }
+            return _with(error, original.message, extensions)
+        case RequestError():
+            return _with(error, original.message, {"code": original.code, "hint": original.hint})
+        case _:
+            log.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
+            return _with(error, MASKED, {"code": "INTERNAL", "requestId": request_id})
+
+
+def _with(error: GraphQLError, message: str, extensions: Mapping[str, object]) -> GraphQLError:
+    told = {key: value for key, value in extensions.items() if value is not None}
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=told,
+    )

@@ -1,0 +1,78 @@
+"""What one request may cost, before anything is executed.
+
+Rule classes are made once: a class that differs from request to request would defeat the validation
+cache.
+"""
+
+from collections.abc import Callable
+
+from graphql import ASTValidationRule
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from strawberry.extensions import (
+    AddValidationRules,
+    MaxTokensLimiter,
+    ParserCache,
+    SchemaExtension,
+    ValidationCache,
+)
+from strawberry.extensions.max_aliases import create_validator as alias_rule
+from strawberry.extensions.query_depth_limiter import create_validator as depth_rule
+
+from infra.settings import Limits
+
+# Of documents, whatever they were sent by: bounds memory, not rate.
+CACHED_DOCUMENTS = 256
+
+
+def extensions(limits: Limits) -> list[Callable[[], SchemaExtension]]:
+    """Schema extensions that refuse documents that are too long, too deep or too repetitive."""
+    # Introspection fields do not count towards the depth; graphql-core has a rule of its own for
+    # them.
+    rules: list[type[ASTValidationRule]] = [
+        depth_rule(limits.depth, None),
+        alias_rule(limits.aliases),
+    ]
+    return [
+        lambda: MaxTokensLimiter(max_token_count=limits.tokens),
+        lambda: AddValidationRules(rules),
+        lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+        lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
+    ]
+
+
+class BodyLimit:
+    """Middleware: answers 413 to a request body of more than `max_bytes`, told or streamed."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > self._max_bytes:
+            await _too_large(send)
+            return
+        await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        seen_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal seen_bytes
+            message = await receive()
+            seen_bytes += len(message.get("body", b""))
+            if seen_bytes > self._max_bytes:
+                # A chunked body told no length: the rest of it is not read, the connection ends.
+                return {"type": "http.disconnect"}
+            return message
+
+        return counted
+
+
+async def _too_large(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": b"request body too large\n"})
