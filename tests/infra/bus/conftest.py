@@ -73,6 +73,7 @@ class Log:
         self._db.execute("INSERT INTO head VALUES (0)")
         self.available = True
         self.committed = 0
+        self.reads = 0
 
     def commit(self, subject: str, *, type: str = "job.running") -> Signal:
         self._db.execute("BEGIN IMMEDIATE")
@@ -104,6 +105,7 @@ class Log:
         self._db.close()
 
     async def _read(self) -> None:
+        self.reads += 1
         await asyncio.sleep(0)
         if not self.available:
             raise ConnectionError("the database is away")

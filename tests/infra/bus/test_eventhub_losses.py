@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import pytest
 from redis import asyncio as aioredis
 
 from infra.bus.backend import STREAM, StreamLogBackend
@@ -54,6 +55,31 @@ async def test_transport_carries_signals_again_after_a_restart(server, history):
         await backend.publish(CHANNEL, history.commit("job_a").encode())
         assert await take_seqs(subscription, 1) == [1]
         assert (hub.stats.received, hub.stats.filled) == (1, 0)
+
+
+async def test_row_committed_in_an_outage_arrives_at_the_reconnect(server, history):
+    async with (
+        running(server.url, history, idle_s=NEVER_IDLE_S) as hub,
+        hub.subscribe(everything) as subscription,
+    ):
+        server.kill()
+        await until(lambda: not hub.connected)
+        history.commit("job_a")
+        server.start()
+        assert await take_seqs(subscription, 1) == [1]
+
+
+async def test_row_committed_before_the_first_connection_arrives_with_it(server, history):
+    server.kill()
+    async with (
+        EventHub(StreamLogBackend(server.url), history, idle_s=NEVER_IDLE_S) as hub,
+        hub.subscribe(everything) as subscription,
+    ):
+        await until(lambda: history.reads == 2)  # for the position, and for what came before it
+        history.commit("job_a")
+        server.start()
+        assert await take_seqs(subscription, 1) == [1]
+        assert hub.stats.reconnects == 0
 
 
 async def test_wipe_of_the_server_loses_nothing(server, history):
@@ -201,6 +227,39 @@ async def test_server_that_never_answers_leaves_the_log(history, tmp_path):
             assert not hub.connected
             await until(lambda: backend.publisher.dropped == 3)
         assert hub.stats.received == 0
+
+
+async def test_full_batch_is_a_reason_to_look_into_the_log(server, history):
+    """The tail may be trimmed before it is read: here it was not even published."""
+    async with (
+        running(server.url, history, idle_s=NEVER_IDLE_S, queue_size=2000) as hub,
+        hub.subscribe(everything) as subscription,
+        aioredis.Redis.from_url(server.url) as redis,
+    ):
+        async with redis.pipeline(transaction=True) as pipeline:
+            for _ in range(500):
+                message = history.commit("job_a").encode()
+                pipeline.xadd(STREAM, {CHANNEL_FIELD: CHANNEL, MESSAGE_FIELD: message})
+            history.commit("job_b")
+            await pipeline.execute()
+        assert await take_seqs(subscription, 501) == list(range(1, 502))
+
+
+async def test_signal_from_beyond_the_log_is_not_delivered_nor_looked_for_again(server, history):
+    """As another installation on the same server would send it."""
+    async with (
+        running(server.url, history, idle_s=NEVER_IDLE_S) as hub,
+        publishing(server.url) as backend,
+        hub.subscribe(everything) as subscription,
+    ):
+        await until(lambda: history.reads == 3)  # position, start, connection
+        await backend.publish(CHANNEL, Signal("job.running", "job_x", seq=1000).encode())
+        await until(lambda: history.reads == 4)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(subscription), 0.3)
+        assert history.reads == 4
+        await backend.publish(CHANNEL, history.commit("job_a").encode())
+        assert await take_seqs(subscription, 1) == [1]
 
 
 async def test_full_batches_are_delivered_whole(server, history):
