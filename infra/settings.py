@@ -157,7 +157,15 @@ class Settings:
 
 # What the command line, the tests and `up` read for themselves.
 _KNOWN_ELSEWHERE = frozenset(
-    {"MLLM_SERVER", "MLLM_TOKEN", "MLLM_CONTEXT", "MLLM_CONFIG", "MLLM_EMBEDDED"}
+    {
+        "MLLM_SERVER",
+        "MLLM_TOKEN",
+        "MLLM_CONTEXT",
+        "MLLM_CONFIG",
+        "MLLM_EMBEDDED",
+        "MLLM_LISTEN_FD",
+        "MLLM_DEBUG",
+    }
 )
 _GROUPS: dict[str, type[BaseSettings]] = {
     "http": Http,

@@ -46,7 +46,7 @@ async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[Instal
     await ctx.blocking(volume.check_target, target, overwrite=overwrite)
     ctx.meter.stage("downloading")
     repo, revision = ctx.job.input["hubRepo"], ctx.job.input["revision"]
-    ctx.log(f"downloading {len(files)} files of {repo} at {revision}", stage="downloading")
+    ctx.log(f"{len(files)} files of {repo} at {revision}", stage="downloading")
     staged = volume.staging_folder(ctx.job.id)
     observer = Observer(ctx, {f.path: f.size_bytes for f in files}, {})
     try:
