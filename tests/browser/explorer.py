@@ -107,18 +107,19 @@ class Explorer:
             self.page.evaluate(RECORD)
             self._recording = True
         button = self.page.get_by_role("button", name="Execute query")
-        if operation is None:
-            # The editor takes note of what was written a moment later; until then it offers a menu.
-            expect(button).not_to_have_attribute("aria-haspopup", "menu", timeout=TIMEOUT_MS)
         button.click()
         if operation is not None:
             self.page.get_by_role("menuitem", name=operation, exact=True).click()
 
     def write(self, document: str) -> None:
-        """Puts a document in place of the editor's, as by pasting."""
+        """Puts a document of one named operation in place of the editor's, as by pasting."""
+        operation = re.split(r"\W+", document, maxsplit=2)[1]
         self.page.locator(".graphiql-query-editor .view-line").first.click()
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(document)
+        # The editor reads what was written a moment later; until then it would run the former one.
+        tab = self.page.get_by_role("tab", selected=True)
+        expect(tab).to_have_text(operation, timeout=TIMEOUT_MS)
 
     def result(self, *, until: str) -> str:
         """The text of the result pane as soon as it matches the pattern `until`."""

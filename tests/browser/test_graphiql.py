@@ -13,7 +13,7 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 Open = Callable[..., Explorer]
 
-FOLLOW = 'subscription { jobUpdated(id: "%s") { id state bytesDone bytesTotal } }'
+FOLLOW = 'subscription Watch { jobUpdated(id: "%s") { id state bytesDone bytesTotal } }'
 
 
 def test_install_is_started_and_followed_live_until_it_is_complete(

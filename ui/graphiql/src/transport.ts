@@ -1,10 +1,12 @@
 // How GraphiQL reaches /graphql: queries by HTTP, subscriptions by graphql-transport-ws.
 import { createGraphiQLFetcher, type Fetcher } from '@graphiql/toolkit';
+import { GraphQLError } from 'graphql';
 import { createClient, type Client } from 'graphql-ws';
 import { bearer, currentToken, report } from './session';
 
 const PING_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
+const LONGEST_WAIT_MS = 10_000;
 // Bad request, token refused, scope refused: asking again would get the same answer.
 const FINAL_CODES = new Set([4400, 4401, 4403]);
 
@@ -17,7 +19,7 @@ export function openTransport(): Transport {
   const wsClient = openSocket();
   const fetcher = createGraphiQLFetcher({
     url: '/graphql',
-    wsClient,
+    wsClient: { ...wsClient, subscribe: tellingWhyItClosed(wsClient) },
     fetch: authorizedFetch,
     enableIncrementalDelivery: false,
   });
@@ -30,17 +32,35 @@ async function authorizedFetch(input: RequestInfo | URL, init: RequestInit = {})
     const response = await fetch(input, { ...init, headers: { ...init.headers, ...bearer() } });
     report(response.status === 401 ? 'refused' : 'live', token);
     return await asJson(response);
-  } catch (error) {
+  } catch {
     report('unreachable', token);
-    throw new Error('The server did not answer. Is it still running?', { cause: error });
+    return told('The server did not answer. Is it still running?');
   }
+}
+
+/** In the form of an answer: GraphiQL would show an exception with the stack of its own bundle. */
+function told(message: string): Response {
+  return Response.json({ errors: [{ message }] });
 }
 
 /** GraphiQL parses every answer as JSON; a proxy's error page would show up as a syntax error. */
 async function asJson(response: Response): Promise<Response> {
   if (response.headers.get('content-type')?.includes('json')) return response;
   const text = (await response.text()).slice(0, 500);
-  return Response.json({ errors: [{ message: `HTTP ${response.status}: ${text}` }] });
+  return told(`HTTP ${response.status}: ${text}`);
+}
+
+function tellingWhyItClosed(client: Client): Client['subscribe'] {
+  return (payload, sink) =>
+    client.subscribe(payload, {
+      ...sink,
+      error: (reason) => {
+        if (!(reason instanceof CloseEvent)) return sink.error(reason);
+        const message = `The server closed the subscription: ${reason.code} ${reason.reason}`;
+        sink.next({ errors: [new GraphQLError(message)] });
+        sink.complete();
+      },
+    });
 }
 
 function openSocket(): Client {
@@ -55,9 +75,14 @@ function openSocket(): Client {
     connectionParams: bearer,
     keepAlive: PING_MS,
     retryAttempts: Infinity,
+    retryWait: async (retries) => {
+      // Here, not when a socket closes: one that nobody uses any more is not opened again.
+      report('reconnecting', token);
+      const longest = Math.min(200 * 2 ** retries, LONGEST_WAIT_MS);
+      await new Promise((done) => setTimeout(done, longest * (0.5 + Math.random() / 2)));
+    },
     shouldRetry: (reason) => !(reason instanceof CloseEvent && FINAL_CODES.has(reason.code)),
     on: {
-      connecting: (isRetry) => isRetry && report('reconnecting', token),
       connected: (opened) => {
         socket = opened as WebSocket;
         report('live', token);
@@ -71,7 +96,6 @@ function openSocket(): Client {
         clearTimeout(silence);
         const { code } = event as CloseEvent;
         if (code === 4401 || code === 4403) report('refused', token);
-        else if (code !== 1000 && code !== 4400) report('reconnecting', token);
       },
     },
   });
