@@ -1,0 +1,1 @@
+"""The Kubernetes process: watches what serves the models. Empty until activation on KServe arrives."""
