@@ -1,40 +1,6 @@
 from enum import Enum
 
 
-class Scope(str, Enum):
-    READ = "READ"
-    WRITE = "WRITE"
-    ADMIN = "ADMIN"
-
-
-class JobKind(str, Enum):
-    WEIGHTS_INSTALL = "WEIGHTS_INSTALL"
-
-
-class JobState(str, Enum):
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    PAUSED = "PAUSED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-
-class JobFileState(str, Enum):
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    REUSED = "REUSED"
-    VERIFIED = "VERIFIED"
-    FAILED = "FAILED"
-
-
-class LogLevel(str, Enum):
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
 class CheckLevel(str, Enum):
     PASS = "PASS"
     WARN = "WARN"
@@ -56,3 +22,37 @@ class ErrorCode(str, Enum):
     CRASHED = "CRASHED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
+
+
+class JobFileState(str, Enum):
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    REUSED = "REUSED"
+    VERIFIED = "VERIFIED"
+    FAILED = "FAILED"
+
+
+class JobKind(str, Enum):
+    WEIGHTS_INSTALL = "WEIGHTS_INSTALL"
+
+
+class JobState(str, Enum):
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class LogLevel(str, Enum):
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Scope(str, Enum):
+    READ = "READ"
+    WRITE = "WRITE"
+    ADMIN = "ADMIN"

@@ -1,4 +1,4 @@
-"""The base class of the generated client: ariadne-codegen copies this file beside what it generates.
+"""The base class of the generated client, copied by ariadne-codegen beside what it generates.
 
 It must define the class it names, so it derives; the behaviour lives in `mllm_client.base_client`.
 """
