@@ -1,7 +1,8 @@
 """Links this tree into the environment that runs it: a path file and the commands of both projects.
 
-What an editable install would do, without a build backend at run time: the root is an application that no wheel is made
-of, and the commands start faster than pip's wrappers because they import nothing of the packaging tools.
+What an editable install would do, without a build backend at run time: the root is an application
+that no wheel is made of, and the commands start faster than pip's wrappers because they import
+nothing of the packaging tools.
 """
 
 import sys

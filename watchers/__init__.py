@@ -1,1 +1,3 @@
-"""The Kubernetes process: watches what serves the models. Empty until activation on KServe arrives."""
+"""The Kubernetes process: watches what serves the models. Empty until activation on KServe
+arrives.
+"""
