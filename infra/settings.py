@@ -21,7 +21,11 @@ class SettingsError(Exception):
 
 def _group(name: str) -> SettingsConfigDict:
     return SettingsConfigDict(
-        env_prefix=f"MLLM_{name.upper()}__", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix=f"MLLM_{name.upper()}__",
+        env_ignore_empty=True,  # `MLLM_HOME=` in a unit file means "not set", as in the shell
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
 

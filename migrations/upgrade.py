@@ -6,7 +6,10 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
+from infra.db.engine import NetworkFileSystemError
 from infra.settings import load
 
 FOLDER = Path(__file__).resolve().parent
@@ -29,6 +32,17 @@ def downgrade(url: str, revision: str) -> None:
     command.downgrade(configuration(url), revision)
 
 
-if __name__ == "__main__":
-    upgrade(load().database.url)
+def main() -> int:
+    """Exit status; what the database or Alembic refuse is told in one line, without a trace."""
+    try:
+        upgrade(load().database.url)
+    except (SQLAlchemyError, CommandError, NetworkFileSystemError, OSError) as e:
+        brief = (str(e).splitlines() or [type(e).__name__])[0]
+        sys.stderr.write(f"the database cannot be migrated: {brief}\n")
+        return 1
     sys.stdout.write("database is migrated\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

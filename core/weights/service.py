@@ -103,7 +103,7 @@ class WeightsService:
         return await self._queue(new, target=target, overwrite=request.overwrite)
 
     async def _queue(self, new: jobs.NewJob, *, target: str, overwrite: bool) -> Install:
-        joined = await self._store.read(_joined, new)
+        joined = await self._store.read(_look, new, target)
         if joined is not None:
             return self._accepted(joined, joined=True)
         await asyncio.to_thread(self.volume.check_target, target, overwrite=overwrite)
@@ -113,7 +113,10 @@ class WeightsService:
             running = _joined(tx, new)
             if running is not None:
                 return running, True
-            _check_neighbours(tx, new, target, overwrite=overwrite)
+            _check_neighbours(tx, new, target)
+            if not overwrite and repository.at(tx, new.input["location"], target) is not None:
+                hint = "install with overwrite, or choose another target"
+                raise AlreadyExists(f"{target!r} is installed already", field=["target"], hint=hint)
             check_space(
                 space, wanted_bytes=new.reserved_bytes, reserved_bytes=jobs.reserved_bytes(tx)
             )
@@ -270,11 +273,16 @@ def _joined(tx: Tx, new: jobs.NewJob) -> Job | None:
     )
 
 
-def _check_neighbours(tx: Tx, new: jobs.NewJob, target: str, *, overwrite: bool) -> None:
+def _look(tx: Tx, new: jobs.NewJob, target: str) -> Job | None:
+    """What can be said before the disk is asked: an equal job that runs, or a conflict."""
+    running = _joined(tx, new)
+    if running is None:
+        _check_neighbours(tx, new, target)
+    return running
+
+
+def _check_neighbours(tx: Tx, new: jobs.NewJob, target: str) -> None:
     location = new.input["location"]
-    if not overwrite and repository.at(tx, location, target) is not None:
-        hint = "install with overwrite, or choose another target"
-        raise AlreadyExists(f"{target!r} is installed already", field=["target"], hint=hint)
     prefix = _lock(location, "")
     locked = [key.removeprefix(prefix) for key in jobs.held(tx, prefix)]
     other = nested(target, [*repository.paths(tx, location), *locked])
