@@ -9,7 +9,7 @@ import runpy
 import sys
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from infra.db.store import Store, Tx
 from infra.settings import SettingsError, load
@@ -23,7 +23,10 @@ def _version(tx: Tx) -> str | None:
 async def _current(store: Store) -> str | None:
     try:
         return await store.read(_version)
-    except DBAPIError:  # no table yet; a database that is away is told by the upgrade
+    except (
+        SQLAlchemyError,
+        OSError,
+    ):  # no table yet; a database that is away is told by the upgrade
         return None
     finally:
         await store.close()
