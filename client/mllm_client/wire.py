@@ -52,16 +52,17 @@ class Adapter(AIOHTTPWebSocketsAdapter):
     """gql's adapter, which forgets why a socket was closed, with the close code and its reason."""
 
     async def receive(self) -> str:
-        if self.websocket is None:
+        websocket = self.websocket  # close() may take it away while this waits
+        if websocket is None:
             raise ConnectionClosed(None, "")
-        message = await self.websocket.receive()
+        message = await websocket.receive()
         match message.type:
             case aiohttp.WSMsgType.TEXT:
                 return str(message.data)
             case aiohttp.WSMsgType.BINARY:
                 raise TransportProtocolError("Binary data received in the websocket")
             case _:
-                raise ConnectionClosed(self.websocket.close_code, str(message.extra or ""))
+                raise ConnectionClosed(websocket.close_code, str(message.extra or ""))
 
 
 class Socket(WebsocketsProtocolTransportBase):

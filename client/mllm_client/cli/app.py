@@ -23,6 +23,18 @@ VERBS = ("weights", "jobs", "events", "status", "version", "api", "completion")
 COMPLETION_VARIABLE = "_MLLM_COMPLETE"
 
 
+def handed_on(given: dict[str, Any]) -> dict[str, str]:
+    """What a plugin sees of the options before its name, so that it asks the same server."""
+    environment = dict(os.environ)
+    if given["server"]:
+        # A token of the environment belongs to the server of the environment.
+        environment.pop("MLLM_TOKEN", None)
+        environment["MLLM_SERVER"] = given["server"]
+    if given["token"]:
+        environment["MLLM_TOKEN"] = given["token"]
+    return environment
+
+
 class Verbs(TyperGroup):
     """Imports `mllm_client.cli.commands.<verb>` when `<verb>` is asked for."""
 
@@ -39,7 +51,7 @@ class Verbs(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in VERBS and not args[0].startswith("-"):
-            plugins.run(args[0], args[1:], known=VERBS, given=ctx.obj)
+            plugins.run(args[0], args[1:], known=VERBS, environment=handed_on(ctx.params))
         return super().resolve_command(ctx, args)
 
 

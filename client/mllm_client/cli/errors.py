@@ -1,7 +1,5 @@
 """What the command line says about a failure, and the exit code that goes with it."""
 
-import asyncio
-
 from typer import Abort, TyperException
 
 from mllm_client.cli import output
@@ -27,7 +25,7 @@ def exit_code(error: BaseException) -> int:
             return MISUSED if code in MISUSE_CODES else FAILED
         case TyperException(exit_code=code):
             return code
-        case Abort() | KeyboardInterrupt() | asyncio.CancelledError():
+        case Abort() | KeyboardInterrupt():
             return INTERRUPTED
         case _:
             return FAILED

@@ -14,12 +14,12 @@ REPO_CHARACTERS = 96
 
 def job_id(text: str) -> str:
     """A job's id in its one spelling. Raises Misuse."""
-    return prefixed(text, prefix="job", noun="job")
+    return prefixed(text, prefix="job", noun="a job")
 
 
 def event_id(text: str) -> str:
     """An event's id in its one spelling. Raises Misuse."""
-    return prefixed(text, prefix="evt", noun="event")
+    return prefixed(text, prefix="evt", noun="an event")
 
 
 def prefixed(text: str, *, prefix: str, noun: str) -> str:
@@ -27,7 +27,7 @@ def prefixed(text: str, *, prefix: str, noun: str) -> str:
     tail = tail.translate(MISREAD)
     if head != prefix:
         raise Misuse(
-            f"{text!r} is not the id of a {noun}", hint=f"a {noun}'s id starts with {prefix}_"
+            f"{text!r} is not the id of {noun}", hint=f"the id of {noun} starts with {prefix}_"
         )
     if not ULID.fullmatch(tail):
         raise Misuse(f"{text!r} is not a whole id", hint=f"ids have 26 characters after {prefix}_")

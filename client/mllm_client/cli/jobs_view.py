@@ -30,7 +30,7 @@ def print_jobs(jobs: list[Any], *, total: int) -> None:
         [
             column("ID", lambda job: job["id"], whole=True),
             column("STATE", state, whole=True),
-            column("SIZE", lambda job: units.size(job["bytesTotal"]), right=True),
+            column("SIZE", lambda job: units.size(job["bytesTotal"]), right=True, from_width=90),
             column("AGE", lambda job: units.age(job["createdAt"]), right=True),
             column("WHAT", subject),
             column("KIND", lambda job: job["kind"], whole=True, from_width=110),

@@ -1,6 +1,6 @@
 """Verbs that mllm does not know are programs: `mllm server up` runs `mllm-server up`.
 
-Options given before the verb travel in the environment, so that a plugin asks the same server.
+A plugin gets the rest of the line untouched.
 """
 
 import difflib
@@ -10,14 +10,16 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from mllm_client.cli import errors
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-def run(name: str, arguments: list[str], *, known: Sequence[str], given: Any) -> NoReturn:
+def run(
+    name: str, arguments: list[str], *, known: Sequence[str], environment: dict[str, str]
+) -> NoReturn:
     """Becomes `mllm-<name>` with the rest of the line.
 
     Raises Misuse when there is no such program.
@@ -30,13 +32,7 @@ def run(name: str, arguments: list[str], *, known: Sequence[str], given: Any) ->
             f"unknown verb {name!r}, and no program mllm-{name} on PATH",
             hint=hint if near else "see `mllm --help`",
         )
-    if given.server:
-        os.environ["MLLM_SERVER"] = given.server
-        # A token of the environment belongs to the server of the environment.
-        os.environ.pop("MLLM_TOKEN", None)
-    if given.token:
-        os.environ["MLLM_TOKEN"] = given.token
-    os.execv(program, [program, *arguments])  # noqa: S606 — becoming the plugin is the point
+    os.execve(program, [program, *arguments], environment)  # noqa: S606 — becoming it is the point
 
 
 def find(name: str) -> str | None:
