@@ -112,7 +112,10 @@ class Explorer:
             self.page.get_by_role("menuitem", name=operation, exact=True).click()
 
     def write(self, document: str) -> None:
-        """Puts a document of one named operation in place of the editor's, as by pasting."""
+        """Puts a document of one named operation in place of the editor's, as by pasting.
+
+        On one line: at each new one the editor adds brackets and indents, as for one who types.
+        """
         operation = re.split(r"\W+", document, maxsplit=2)[1]
         self.page.locator(".graphiql-query-editor .view-line").first.click()
         self.page.keyboard.press("ControlOrMeta+a")
@@ -122,7 +125,7 @@ class Explorer:
         expect(tab).to_have_text(operation, timeout=TIMEOUT_MS)
 
     def result(self, *, until: str) -> str:
-        """The text of the result pane as soon as it matches the pattern `until`."""
+        """The text of the result pane as soon as it matches `until`; spaces there are `\\s`."""
         pane = self.page.locator(".result-window")
         expect(pane).to_have_text(re.compile(until), timeout=TIMEOUT_MS)
         return pane.inner_text().replace("\u00a0", " ")

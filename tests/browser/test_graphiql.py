@@ -1,6 +1,8 @@
 """GraphiQL on GET /graphql against the whole server, as a person uses it."""
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,15 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 Open = Callable[..., Explorer]
 
-FOLLOW = 'subscription Watch { jobUpdated(id: "%s") { id state bytesDone bytesTotal } }'
+INSTALL = 'mutation Begin {weightsInstall(input: {hubRepo: "%s"}) {job {id} userErrors {code}}}'
+WATCH = 'subscription Watch {jobUpdated(id: "%s") {state bytesDone bytesTotal}}'
+JOB_ID = r"job_\w{26}"
+
+
+def watch_job(explorer: Explorer):
+    """Follows the job whose id the result pane shows."""
+    explorer.write(WATCH % re.search(JOB_ID, explorer.result(until=JOB_ID))[0])
+    explorer.run()
 
 
 def test_install_is_started_and_followed_live_until_it_is_complete(
@@ -26,11 +36,8 @@ def test_install_is_started_and_followed_live_until_it_is_complete(
     explorer.expect_editor()
 
     explorer.run("Install")
-    answer = explorer.result(until=r"job_\w{26}")
-    assert '"userErrors": []' in answer
-    job_id = re.search(r'"(job_\w{26})"', answer)[1]
-    explorer.write(FOLLOW % job_id)
-    explorer.run()
+    assert '"userErrors": []' in explorer.result(until=JOB_ID)
+    watch_job(explorer)
     last = explorer.result(until="COMPLETED")
 
     sizes = [int(size) for size in explorer.shown(r'"bytesDone": "(\d+)"')]
@@ -100,3 +107,16 @@ def test_colours_follow_the_system(open_explorer: Open, stack: Stack, screenshot
     expect(body).to_have_class(re.compile("graphiql-light"))
     expect(body).to_have_css("background-color", "rgb(249, 249, 250)")
     assert explorer.witness.complaints == []
+
+
+def test_subscription_outlives_the_process_that_served_it(open_explorer: Open, stack: Stack):
+    explorer = open_explorer()
+    explorer.sign_in(stack.token)
+    explorer.expect_editor()
+    explorer.write(INSTALL % "acme/tiny-llama-gguf")
+    explorer.run()
+    watch_job(explorer)
+    explorer.result(until=r'RUNNING".*bytesDone":\s"[1-9]')
+    os.kill(stack.pids()["api"], signal.SIGKILL)
+    explorer.result(until="COMPLETED")
+    explorer.expect_status("Live")

@@ -25,7 +25,7 @@ function Mark() {
   );
 }
 
-function TokenForm() {
+function TokenForm({ autoFocus }: { autoFocus: boolean }) {
   const [token, setToken] = useState('');
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -39,7 +39,7 @@ function TokenForm() {
         type="password"
         autoComplete="off"
         spellCheck={false}
-        autoFocus
+        autoFocus={autoFocus}
         aria-describedby="token-hint"
         value={token}
         onChange={(event) => setToken(event.target.value)}
@@ -61,7 +61,8 @@ export function Bar({ session }: { session: Session }) {
         mllm
         <small>API explorer</small>
       </h1>
-      {askForToken && <TokenForm />}
+      {/* A token refused during work must not take the focus from the editor. */}
+      {askForToken && <TokenForm autoFocus={session.token === null} />}
       <span className="spring" />
       <span className="status" role="status" data-status={session.status}>
         {TOLD[session.status]}
