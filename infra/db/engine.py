@@ -1,5 +1,6 @@
 """Engines: SQLite with the pragmas that several processes need, Postgres over asyncpg."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ _PRAGMAS = (
     "temp_store=MEMORY",
     "wal_autocheckpoint=1000",
 )
+_OCTAL = re.compile(r"\\([0-7]{3})")  # blanks in a mount point, getmntent(3)
 _NETWORK_FILE_SYSTEMS = {
     "nfs",
     "nfs4",
@@ -95,7 +97,9 @@ def _configure(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("read_only")
+    read_only = bool(connection.get_execution_options().get("read_only"))
+    # Kept by the connection, which the pool hands to readers and writers alike
+    connection.exec_driver_sql(f"PRAGMA query_only={read_only:d}")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
@@ -106,7 +110,8 @@ def _refuse_network_file_system(folder: Path) -> None:
     best, kind = "", ""
     resolved = str(folder.resolve())
     for line in mounts.read_text().splitlines():
-        _device, point, file_system, *_rest = line.split(" ")
+        _device, escaped, file_system, *_rest = line.split(" ")
+        point = _OCTAL.sub(lambda code: chr(int(code[1], 8)), escaped)
         inside = resolved == point or resolved.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, kind = point, file_system

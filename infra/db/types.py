@@ -10,8 +10,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-_SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
-
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time on both databases; a naive one is refused when bound (ValueError).
@@ -34,7 +32,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"a time without a zone: {value!r}")
         utc = value.astimezone(UTC)
-        return utc.strftime(_SQLITE_FORMAT) if dialect.name == "sqlite" else utc
+        if dialect.name != "sqlite":
+            return utc
+        # Not strftime: its %Y does not pad the years before 1000
+        return utc.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
