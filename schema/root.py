@@ -7,6 +7,7 @@ import strawberry
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
+from strawberry.types import ExecutionContext
 
 from resolvers import nodes
 from schema.feed import FeedQuery, FeedSubscription
@@ -31,9 +32,20 @@ Mutation = merge_types("Mutation", (WeightsMutation, JobsMutation))
 Subscription = merge_types("Subscription", (JobsSubscription, FeedSubscription))
 
 
+class QuietSchema(strawberry.Schema):
+    """Errors are told and logged in one place, the server's extension: most are mistakes of
+    callers.
+    """
+
+    def process_errors(
+        self, errors: list[graphql.GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Strawberry's own would log each of them with a trace."""
+
+
 def build(extensions: Sequence[Callable[[], SchemaExtension]] = ()) -> strawberry.Schema:
     """The executable schema; `extensions` come from the server (limits, error masking)."""
-    schema = strawberry.Schema(
+    schema = QuietSchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,

@@ -6,7 +6,7 @@ import sys
 import uvicorn
 
 from infra.logging import configure
-from infra.settings import SettingsError, load, unknown_variables
+from infra.settings import Settings, SettingsError, load, unknown_variables
 from server.app import create_app
 
 GRACE_S = 5
@@ -25,11 +25,20 @@ def main() -> int:
     for warning in unknown_variables(os.environ):
         sys.stderr.write(f"settings: {warning}\n")
     inherited = os.environ.get("MLLM_LISTEN_FD")
-    config = uvicorn.Config(
+    server = uvicorn.Server(configuration(settings, fd=int(inherited) if inherited else None))
+    server.run()
+    return 0 if server.started else 3
+
+
+def configuration(settings: Settings, *, fd: int | None = None) -> uvicorn.Config:
+    """uvicorn as this server needs it. `fd`: a listening socket; None: binds the address of the
+    settings.
+    """
+    return uvicorn.Config(
         create_app(settings),
         host=settings.http.host,
         port=settings.http.port,
-        fd=int(inherited) if inherited else None,
+        fd=fd,
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
@@ -42,6 +51,3 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = uvicorn.Server(config)
-    server.run()
-    return 0 if server.started else 3
