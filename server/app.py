@@ -11,11 +11,12 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from core.services import open_services
+from infra.db.store import DatabaseUnavailableError
 from infra.settings import Settings
 from infra.tasks import Background
 from schema.root import build
 from server import graphiql, limits
-from server.errors import ToldErrors
+from server.errors import ToldErrors, database_unavailable
 from server.graphql import GraphQLView
 from server.health import healthz, readyz
 from server.metrics import CountRequests, Metrics, metrics
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(CountRequests, instruments=instruments),
             Middleware(limits.BodyLimit, max_bytes=settings.limits.body_bytes),
         ],
+        exception_handlers={DatabaseUnavailableError: database_unavailable},
         lifespan=lifespan,
     )
     app.state.metrics = instruments

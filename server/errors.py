@@ -4,14 +4,18 @@ from collections.abc import Mapping
 
 import structlog
 from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from strawberry.extensions import MaskErrors
 
-from core.errors import DomainError, RequestError
+from core.errors import DomainError, ErrorCode, RequestError
+from infra.db.store import DatabaseUnavailableError
 from resolvers.context import Context
 
 log = structlog.get_logger()
 
 MASKED = "Internal error"
+UNAVAILABLE = "the database does not answer; try again later"
 
 
 class ToldErrors(MaskErrors):
@@ -26,6 +30,13 @@ class ToldErrors(MaskErrors):
         context = self.execution_context.context
         request_id = context.request_id if isinstance(context, Context) else "-"
         return [told(error, request_id) for error in errors]
+
+
+async def database_unavailable(request: Request, error: Exception) -> Response:
+    """503 in the shape of a GraphQL answer: not even the caller's token can be looked up."""
+    log.warning("request.database_unavailable", path=request.url.path, error=str(error))
+    told = {"message": UNAVAILABLE, "extensions": {"code": ErrorCode.UNAVAILABLE.value}}
+    return JSONResponse({"data": None, "errors": [told]}, 503, headers={"Retry-After": "5"})
 
 
 def told(error: GraphQLError, request_id: str) -> GraphQLError:
@@ -48,6 +59,9 @@ def told(error: GraphQLError, request_id: str) -> GraphQLError:
             return _with(error, original.message, extensions)
         case RequestError():
             return _with(error, original.message, {"code": original.code, "hint": original.hint})
+        case DatabaseUnavailableError():
+            log.warning("request.database_unavailable", request_id=request_id, error=str(original))
+            return _with(error, UNAVAILABLE, {"code": ErrorCode.UNAVAILABLE.value})
         case _:
             log.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
             return _with(error, MASKED, {"code": "INTERNAL", "requestId": request_id})

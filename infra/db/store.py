@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -55,6 +55,7 @@ class Store:
     SQLite has lanes, one thread each for writes and heartbeats (a lease must be renewed while a
     long write waits) and two for reads; Postgres has a pool. `on_commit` is called on the event
     loop after each commit that left something in its outbox; it must neither block nor raise.
+    Every method raises DatabaseUnavailableError where the database cannot be asked.
     """
 
     def __init__(self, settings: Database) -> None:
@@ -95,11 +96,7 @@ class Store:
 
     async def ping(self) -> None:
         """Raises DatabaseUnavailableError where the database does not answer."""
-        try:
-            await self.read(lambda tx: tx.session.execute(text("SELECT 1")).scalar_one())
-        except (SQLAlchemyError, OSError) as e:
-            brief = (str(e).splitlines() or [type(e).__name__])[0]
-            raise DatabaseUnavailableError(brief[:200]) from e
+        await self.read(lambda tx: tx.session.execute(text("SELECT 1")).scalar_one())
 
     async def close(self) -> None:
         if self.dialect == "sqlite":
@@ -119,7 +116,13 @@ class Store:
         return await asyncio.shield(self._handing_on(self._in_session(lane, fn)))
 
     async def _handing_on(self, running: Awaitable[tuple[R, Outbox]]) -> R:
-        result, outbox = await running
+        try:
+            result, outbox = await running
+        except (DBAPIError, OSError) as e:
+            if _is_away(e):
+                brief = (str(e).splitlines() or [type(e).__name__])[0]
+                raise DatabaseUnavailableError(brief[:200]) from e
+            raise
         if outbox.wake or outbox.signals:
             self.on_commit(outbox)
         return result
@@ -139,6 +142,14 @@ class Store:
             if lane == "read":
                 await session.execute(text("SET TRANSACTION READ ONLY"))
             return await session.run_sync(_transact, fn)
+
+
+def _is_away(error: DBAPIError | OSError) -> bool:
+    """Whether the database could not be asked, rather than refused what it was asked."""
+    if isinstance(error, OSError) or error.connection_invalidated:
+        return True
+    reason = str(error.orig)
+    return "database is locked" in reason or "unable to open database" in reason
 
 
 def _transact(session: Session, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
