@@ -46,7 +46,7 @@ storage     file:///srv/weights/Qwen/Qwen2.5-0.5B-Instruct
 model path  /mnt/models/Qwen/Qwen2.5-0.5B-Instruct
 """,
     "events": """\
-2026-01-31T12:00:00Z  job.completed     job_01k3v8m2f0c9xq7z5r4t6w8y0b  {"bytes…
+2026-01-31T12:00:00Z  job.completed       job_01k3v8m2f0c9xq7z5r4t6w8y0b
 """,
     "version": "mllm 0.1.0\n",
 }
@@ -131,6 +131,12 @@ def test_json_and_yaml_carry_the_same_whole_object(mllm: Run, command: str) -> N
     assert moving_parts_removed(yaml.safe_load(after.stdout)) == moving_parts_removed(
         json.loads(before.stdout)
     )
+
+
+def test_wide_terminal_shows_the_detail_of_events(mllm: Run) -> None:
+    result = mllm("events", env={"COLUMNS": "100"})
+
+    assert result.stdout.endswith(f'{data.JOB}  {{"bytes": "987758592"}}\n')
 
 
 def test_json_keeps_the_names_and_values_of_graphql(mllm: Run) -> None:

@@ -70,7 +70,7 @@ def print_events(found: list[Any]) -> None:
 
 def event_line(event: Mapping[str, Any]) -> str:
     """Time, type, subject, and what the line holds of the detail; ids are never cut."""
-    start = f"{units.stamp(event['at'])}  {event['type']:<16}  {event['subjectId'] or '-'}"
+    start = f"{units.stamp(event['at'])}  {event['type']:<18}  {event['subjectId'] or '-'}"
     room = output.columns() - len(start) - 2
     detail = json.dumps(event["detail"], ensure_ascii=False) if event["detail"] else ""
     if room < 8 or not detail:

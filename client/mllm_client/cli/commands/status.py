@@ -40,7 +40,7 @@ def print_system(system: Mapping[str, Any], *, url: str) -> None:
             ("uptime", units.span(units.seconds(system["uptime"]))),
             ("workers", system["workers"]),
             ("queue", system["queueDepth"]),
-            ("jobs", ", ".join(f"{count} {name.lower()}" for name, count in counts.items())),
+            ("jobs", ", ".join(f"{n} {name.lower()}" for name, n in counts.items() if n) or "none"),
         ]
     )
     column = tables.Column
