@@ -125,7 +125,11 @@ def refused(status: int, reason: str) -> MllmError:
     match status:
         case 401 | 4401:
             return Unauthenticated("the server asks for a valid token", hint=TOKEN_HINT)
-        case 403 | 4403:
+        case 4403:
+            return Forbidden(
+                "the server refuses this token", hint="use one that it knows, with the needed scope"
+            )
+        case 403:
             return Forbidden("the server does not allow this", hint=SCOPE_HINT)
         case _:
             return Unreachable(f"the server answered {status} {reason}".rstrip())

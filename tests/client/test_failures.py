@@ -147,7 +147,7 @@ def test_redirect_is_not_followed(mllm: Run, server: Double) -> None:
     ("code", "said"),
     [
         (4401, "error: the server asks for a valid token\nhint: "),
-        (4403, "error: the server does not allow this\nhint: "),
+        (4403, "error: the server refuses this token\nhint: "),
         (4400, "error: the server closed the subscription: 4400 why\n"),
     ],
 )
