@@ -59,6 +59,6 @@ def decode(cursor: str) -> str:
 def decode_number(cursor: str) -> int:
     """Raises BadCursor where the cursor does not hold a number."""
     text = decode(cursor)
-    if not text.isdecimal() or len(text) > 18:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise BadCursor(f"{cursor!r} is not a cursor of this list")
     return int(text)

@@ -9,9 +9,9 @@ import runpy
 import sys
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
-from infra.db.store import Store, Tx
+from infra.db.store import DatabaseUnavailableError, Store, Tx
 from infra.settings import SettingsError, load
 from migrations import HEAD
 
@@ -23,10 +23,8 @@ def _version(tx: Tx) -> str | None:
 async def _current(store: Store) -> str | None:
     try:
         return await store.read(_version)
-    except (
-        SQLAlchemyError,
-        OSError,
-    ):  # no table yet; a database that is away is told by the upgrade
+    except (DBAPIError, DatabaseUnavailableError):
+        # No table yet; a database that is away is told by the upgrade
         return None
     finally:
         await store.close()
