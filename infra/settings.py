@@ -6,6 +6,7 @@ A variable is `MLLM_<GROUP>__<FIELD>`; the few that people type often have a sho
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -159,6 +160,10 @@ class Settings:
     telemetry: Telemetry
 
 
+# Both databases and Redis also take a password as a parameter.
+_USER_INFO = re.compile(r"(?<=://).*(?=@)")
+_SECRET_PARAMETER = re.compile(r"([?&]\w*(?:password|token|secret)\w*=)[^&#]*", re.IGNORECASE)
+
 # What the command line, the tests and `up` read for themselves.
 _KNOWN_ELSEWHERE = frozenset(
     {
@@ -227,15 +232,14 @@ def redacted(settings: Settings) -> dict[str, Any]:
         group = getattr(settings, field.name)
         if isinstance(group, BaseSettings):
             values = group.model_dump(mode="json")
-            shown[field.name] = {key: _shown(key, value) for key, value in values.items()}
+            shown[field.name] = {key: _shown(value) for key, value in values.items()}
     return shown
 
 
-def _shown(key: str, value: Any) -> Any:
-    if key == "url" and "@" in value:
-        scheme, _, rest = value.partition("://")
-        return f"{scheme}://***@{rest.rpartition('@')[2]}"
-    return value
+def _shown(value: Any) -> Any:
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub("***", value))
 
 
 def _variables() -> set[str]:
@@ -254,5 +258,10 @@ def _names(group: type[BaseSettings], field: str) -> list[str]:
 
 
 def _variable(group: type[BaseSettings], location: tuple[int | str, ...]) -> str:
+    """The name that was set, of those the field has."""
     head = str(location[0])
-    return head if head not in group.model_fields else _names(group, head)[0]
+    for field in group.model_fields:
+        names = _names(group, field)
+        if head == field or head in names:
+            return next((name for name in names if name in os.environ), names[0])
+    return head
