@@ -1,12 +1,10 @@
-"""GraphQL over HTTP and over WebSockets (graphql-transport-ws): authentication, context, encoding.
+"""The GraphQL endpoint: authentication, context, encoding.
 
-Protocols: https://graphql.github.io/graphql-over-http/draft/ and
-https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. A caller is known before its
-document is parsed.
+Protocol: https://graphql.github.io/graphql-over-http/draft/, and server/websocket.py. A caller is
+known before its document is parsed.
 """
 
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -17,44 +15,14 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
-    BaseGraphQLTransportWSHandler,
-)
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage
 
 from core.errors import Unauthenticated
 from core.services import Services
 from infra.settings import Limits
 from resolvers.context import Context
 from server import graphiql
-from server.auth import authenticate, bearer, from_connection
-
-UNAUTHORIZED = 4401
-FORBIDDEN = 4403
-
-
-class ConnectionHandler(BaseGraphQLTransportWSHandler[Context, None]):
-    """One WebSocket. Its connection_init carries the token; without one it is closed with 4401,
-    with a bad one 4403.
-    """
-
-    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        payload = message.get("payload") or {}
-        request = self.view.request_of(self.websocket)  # type: ignore[attr-defined] # ours, below
-        secret = bearer(request.headers.get("authorization"))
-        if isinstance(payload, dict):
-            secret = from_connection(payload) or secret
-        services: Services = request.app.state.services
-        try:
-            principal = await authenticate(services.tokens, secret)
-        except Unauthenticated:
-            code, reason = (
-                (UNAUTHORIZED, "Unauthorized") if secret is None else (FORBIDDEN, "Forbidden")
-            )
-            await self.websocket.close(code=code, reason=reason)
-            return
-        self.context = Context(principal, services, uuid4().hex)
-        await super().handle_connection_init(message)
+from server.auth import authenticate, bearer
+from server.websocket import ConnectionHandler, Socket
 
 
 class GraphQLView(GraphQL[Context, None]):
@@ -63,6 +31,7 @@ class GraphQLView(GraphQL[Context, None]):
     """
 
     graphql_transport_ws_handler_class = ConnectionHandler
+    websocket_adapter_class = Socket
 
     def __init__(self, schema: strawberry.Schema, limits: Limits) -> None:
         super().__init__(
@@ -93,10 +62,6 @@ class GraphQLView(GraphQL[Context, None]):
 
     def decode_json(self, data: str | bytes) -> object:
         return orjson.loads(data)
-
-    def request_of(self, adapter: Any) -> WebSocket:
-        socket: WebSocket = adapter.ws
-        return socket
 
     async def _refusal(self, request: Request) -> Response | None:
         """The page for a browser, or why the request is not looked at; None: it is, and its

@@ -4,9 +4,10 @@ Rule classes are made once: a class that differs from request to request would d
 cache.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from graphql import ASTValidationRule
+from graphql import ASTValidationRule, GraphQLError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.extensions import (
     AddValidationRules,
@@ -35,9 +36,20 @@ def extensions(limits: Limits) -> list[Callable[[], SchemaExtension]]:
     return [
         lambda: MaxTokensLimiter(max_token_count=limits.tokens),
         lambda: AddValidationRules(rules),
-        lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+        lambda: Parsed(maxsize=CACHED_DOCUMENTS),
         lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
     ]
+
+
+class Parsed(ParserCache):
+    """Parses once for equal documents. A document that is no GraphQL is left to the executor, which
+    tells its caller; an error in a hook would be lost on a WebSocket.
+    """
+
+    def on_parse(self) -> Iterator[None]:
+        with suppress(GraphQLError):
+            next(super().on_parse())
+        yield
 
 
 class BodyLimit:

@@ -1,0 +1,42 @@
+"""An api of its own for each test, on either database, and clients of it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api
+from tests.graphql_client import Client
+
+
+@pytest.fixture
+def start(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Callable[..., Api]]:
+    """Starts an api with further variables on the empty database of the test."""
+    with ExitStack() as stack:
+
+        def start(**env: str) -> Api:
+            home = tmp_path / "home"
+            return stack.enter_context(
+                Api(home, database_url=database_url, redis_url=redis_url, env=env)
+            )
+
+        yield start
+
+
+@pytest.fixture
+def api(start: Callable[..., Api]) -> Api:
+    return start()
+
+
+@pytest.fixture
+async def admin(api: Api) -> AsyncIterator[Client]:
+    async with Client(api.url, api.admin) as client:
+        yield client
+
+
+@pytest.fixture
+async def anyone(api: Api) -> AsyncIterator[Client]:
+    """Sends no token."""
+    async with Client(api.url) as client:
+        yield client
