@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from core.errors import Invalid
+from core.weights.volume import MANIFEST
 from infra.hub.client import HubFile
 
 # Each part as the hub allows it: https://huggingface.co/docs/hub/repositories-getting-started; a
@@ -36,7 +37,8 @@ def select(
     """The files that match any of `allow` (None: all) and none of `ignore`.
 
     Glob patterns over the whole path, `*` also crossing `/`; `dir/` means `dir/*`, as in
-    huggingface_hub's `filter_repo_objects`. Raises Invalid where nothing is left.
+    huggingface_hub's `filter_repo_objects`. Raises Invalid where nothing is left, and for a file
+    that has the name of mllm's own.
     """
     for name, patterns in (("allow", allow), ("ignore", ignore)):
         if patterns is not None and len(patterns) > PATTERNS:
@@ -51,6 +53,9 @@ def select(
         some = ", ".join(f.path for f in files[:5])
         hint = f"the repository has {len(files)} files" + (f", such as {some}" if some else "")
         raise Invalid("no file of the repository is left to install", field=field, hint=hint)
+    for path in (f.path for f in chosen if f.path.rpartition("/")[2] == MANIFEST):
+        message = f"{path!r}: {MANIFEST} is what mllm calls its own file in each folder of weights"
+        raise Invalid(message, field=["ignore"], hint=f"add {path!r} to `ignore`")
     return chosen
 
 

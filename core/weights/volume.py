@@ -92,9 +92,14 @@ class Volume:
                 raise Conflict(
                     f"{path!r} would lie inside the weights at {current}", field=["target"]
                 )
-        if current.exists() and not overwrite:
+        if not current.exists():
+            return
+        if not overwrite:
             hint = "install with overwrite, or choose another target"
             raise AlreadyExists(f"{path!r} exists already", field=["target"], hint=hint)
+        for at, _folders, files in os.walk(current):
+            if MANIFEST in files and Path(at) != current:
+                raise Conflict(f"{path!r} would lie around the weights at {at}", field=["target"])
 
     def staging_folder(self, job_id: str) -> Path:
         return self.root / STAGING / job_id
@@ -104,8 +109,20 @@ class Volume:
         folder = self.root / STAGING
         return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
 
-    def staging_bytes(self) -> int:
-        return sum(_size(Path(at) / f) for at, _d, fs in os.walk(self.root / STAGING) for f in fs)
+    def staging_bytes(self, job_id: str | None = None) -> int:
+        """What one job has staged; None: all of them."""
+        folder = self.root / STAGING if job_id is None else self.staging_folder(job_id)
+        return sum(_size(Path(at) / f) for at, _d, fs in os.walk(folder) for f in fs)
+
+    def adopt(self, old_job_id: str, job_id: str) -> bool:
+        """Hands what a failed job has staged to its retry; False: there is nothing, or it has
+        some.
+        """
+        try:
+            rename_no_replace(self.staging_folder(old_job_id), self.staging_folder(job_id))
+        except (FileNotFoundError, FileExistsError):
+            return False
+        return True
 
     def discard(self, job_id: str) -> None:
         """Removes what a job staged; fine where there is nothing."""
@@ -165,7 +182,7 @@ def parse_target(target: str) -> str:
     or hide in it.
     """
     parts = target.split("/")
-    if len(parts) > _DEPTH or not all(_SEGMENT.fullmatch(part) for part in parts):
+    if len(parts) > _DEPTH or not all(map(_SEGMENT.fullmatch, parts)) or MANIFEST in parts:
         raise Invalid(
             f"{target!r} is not a path below the weights folder",
             field=["target"],
