@@ -106,7 +106,13 @@ class Jobs(BaseSettings):
     heartbeat_s: float = Field(1, gt=0)
     sweep_s: float = Field(1, gt=0)
     max_attempts: int = Field(5, ge=1)
+    max_attempts_by_kind: dict[str, int] = Field(
+        default_factory=dict, description='As JSON, e.g. {"WEIGHTS_INSTALL": 8}; else max_attempts.'
+    )
     max_crashes: int = Field(5, ge=1, description="Workers a job may take down before it fails.")
+    keep_failed_s: float = Field(
+        86_400, ge=0, description="How long what a failed job has done is kept for its retry."
+    )
 
 
 class Feed(BaseSettings):

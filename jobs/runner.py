@@ -31,6 +31,16 @@ BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 300.0
 BACKOFF_FLOOR_S = 0.25
 END_AGAIN_S = 0.2
+# After these, a retry goes on from what the failed job has done.
+LEFT_FOR_RETRY = frozenset(
+    {
+        ErrorCode.NO_SPACE,
+        ErrorCode.UNAVAILABLE,
+        ErrorCode.TIMEOUT,
+        ErrorCode.CRASHED,
+        ErrorCode.INTERNAL,
+    }
+)
 
 log = structlog.get_logger()
 
@@ -122,7 +132,8 @@ class Runner:
         run.task.add_done_callback(lambda _task: self._ended(run))
 
     def _ended(self, run: Run) -> None:
-        self._runs.pop(run.ctx.job.id, None)
+        if self._runs.get(run.ctx.job.id) is run:  # else the job runs here again already
+            del self._runs[run.ctx.job.id]
         self.reporter.forget(run.ctx)
         self.wake()
 
@@ -187,7 +198,8 @@ class Runner:
             )
         else:
             await self._end(ctx, lambda tx: claim.fail(tx, job_id, epoch, error))
-            await TASKS[ctx.job.kind].cleanup(ctx)
+            if error.code not in LEFT_FOR_RETRY:
+                await TASKS[ctx.job.kind].cleanup(ctx)
         log.warning(
             "job.failed", job_id=ctx.job.id, code=error.code, error=error.message, again=again
         )
@@ -214,11 +226,10 @@ class Runner:
                 await asyncio.sleep(END_AGAIN_S)
 
     async def _acknowledge(self, ctx: TaskContext) -> None:
-        """The run has stopped. After a cancel, what it left goes and what it worked on is free."""
+        """The run has stopped: after a cancel, what it left goes, and what it worked on is free."""
         job = await self._services.jobs.get(ctx.job.id)
-        if job is None or job.state is not JobState.CANCELLED:
-            return
-        await TASKS[ctx.job.kind].cleanup(ctx)
+        if job is None or job.state is JobState.CANCELLED:
+            await TASKS[ctx.job.kind].cleanup(ctx)
         await self._services.store.write(claim.acknowledge, ctx.job.id, self.lease.owner)
 
 

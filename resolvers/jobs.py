@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 from core import ids
 from core.errors import NotFound
@@ -56,6 +57,28 @@ async def logs(ctx: Context, job_id: str, *, first: int, after: str | None) -> P
 
 async def cancel(ctx: Context, job_id: str) -> Outcome[Job]:
     return await answer(ctx.services.jobs.cancel(job_id, ctx.principal))
+
+
+async def pause(ctx: Context, job_id: str) -> Outcome[Job]:
+    return await answer(ctx.services.jobs.pause(job_id, ctx.principal))
+
+
+async def resume(ctx: Context, job_id: str) -> Outcome[Job]:
+    return await answer(ctx.services.jobs.resume(job_id, ctx.principal))
+
+
+async def retry(ctx: Context, job_id: str) -> Outcome[Job]:
+    return await answer(ctx.services.jobs.retry(job_id, ctx.principal))
+
+
+async def retried_by(ctx: Context, job: Job) -> Job | None:
+    return await ctx.services.jobs.retried_by(job.id) if job.state.terminal else None
+
+
+async def purge(
+    ctx: Context, ended_before: datetime, states: Sequence[JobState] | None
+) -> Outcome[int]:
+    return await answer(ctx.services.jobs.purge(ended_before=ended_before, states=states))
 
 
 async def updated(ctx: Context, job_id: str) -> AsyncIterator[Job]:

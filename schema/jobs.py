@@ -23,6 +23,7 @@ from schema.nodes import Node
 from schema.paging import PageInfo, page_info
 from schema.scalars import Bytes, Json
 
+SelfJob = Annotated["Job", strawberry.lazy("schema.jobs")]
 First = Annotated[int, strawberry.argument(description="Page size, 1 to 100.")]
 FirstLines = Annotated[int, strawberry.argument(description="Page size, 1 to 1000.")]
 After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
@@ -129,6 +130,18 @@ class Job(Node):
         subject_id = row(self).subject_id
         return None if subject_id is None else await nodes.find(info.context, subject_id)
 
+    @strawberry.field(
+        graphql_type=SelfJob | None,
+        description="A retry is a new job; this is the one it retries. Null: it is no retry.",
+    )
+    async def retry_of(self, info: strawberry.Info) -> JobRow | None:
+        retry_of_id = row(self).retry_of_id
+        return None if retry_of_id is None else await resolvers.get(info.context, retry_of_id)
+
+    @strawberry.field(graphql_type=SelfJob | None, description="Its retry. Null: there is none.")
+    async def retried_by(self, info: strawberry.Info) -> JobRow | None:
+        return await resolvers.retried_by(info.context, row(self))
+
     @strawberry.field(description="Its files, by path.")
     async def files(
         self,
@@ -213,6 +226,11 @@ class JobPayload(Payload):
         return self.row
 
 
+@strawberry.type(description="How many jobs were removed.")
+class PurgePayload(Payload):
+    purged_count: int = strawberry.field(description="0 where it was refused.")
+
+
 @strawberry.type
 class JobsQuery:
     @strawberry.field(graphql_type=Job | None, description="A job by its id. Null: there is none.")
@@ -241,6 +259,59 @@ class JobsMutation:
     async def job_cancel(self, info: strawberry.Info, id: strawberry.ID) -> JobPayload:
         outcome = await resolvers.cancel(info.context, id)
         return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+
+    @strawberry.mutation(
+        extensions=[Requires(Scope.WRITE)],
+        description="Stops the work and keeps what is done, until jobResume.",
+    )
+    async def job_pause(
+        self,
+        info: strawberry.Info,
+        id: strawberry.ID,
+    ) -> JobPayload:
+        outcome = await resolvers.pause(info.context, id)
+        return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+
+    @strawberry.mutation(
+        extensions=[Requires(Scope.WRITE)], description="Goes on with what a paused job has done."
+    )
+    async def job_resume(
+        self,
+        info: strawberry.Info,
+        id: strawberry.ID,
+    ) -> JobPayload:
+        outcome = await resolvers.resume(info.context, id)
+        return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+
+    @strawberry.mutation(
+        extensions=[Requires(Scope.WRITE)],
+        description="A new job with the same input; the old one stays as it ended.",
+    )
+    async def job_retry(
+        self,
+        info: strawberry.Info,
+        id: strawberry.ID,
+    ) -> JobPayload:
+        outcome = await resolvers.retry(info.context, id)
+        return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+
+    @strawberry.mutation(
+        extensions=[Requires(Scope.WRITE)],
+        description="Removes ended jobs with their files and logs; their events stay.",
+    )
+    async def jobs_purge(
+        self,
+        info: strawberry.Info,
+        ended_before: datetime,
+        states: Annotated[
+            list[JobState] | None,
+            strawberry.argument(description="Final states only. Default: all of them."),
+        ] = None,
+    ) -> PurgePayload:
+        outcome = await resolvers.purge(info.context, ended_before, states)
+        return PurgePayload(
+            purged_count=outcome.value or 0, user_errors=user_errors(outcome.errors)
+        )
 
 
 @strawberry.type

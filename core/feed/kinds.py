@@ -6,6 +6,7 @@ from enum import StrEnum
 class EventType(StrEnum):
     JOB_PENDING = "job.pending"
     JOB_RUNNING = "job.running"
+    JOB_PAUSED = "job.paused"
     JOB_PROGRESS = "job.progress"
     JOB_LOG = "job.log"
     JOB_COMPLETED = "job.completed"

@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, case, func, select, update
 
 from core.feed.service import append
 from core.ids import JobId
 from core.jobs import events
 from core.jobs.entity import Job, JobError, JobFile
-from core.jobs.kinds import JobFileState, JobState
+from core.jobs.kinds import TERMINAL, JobFileState, JobState
 from infra.db.store import Tx
 from infra.db.types import db_now
 
@@ -76,7 +76,9 @@ def claim(tx: Tx, *, owner: str, lease_ttl_s: float) -> Job | None:
 
 
 def _due() -> Select[str]:
-    return select(Job.id).where(Job.state == JobState.PENDING, Job.run_at <= db_now())
+    # A paused and resumed job may still be held by the run that is just stopping.
+    free = Job.lease_owner.is_(None) | (Job.lease_until < db_now())
+    return select(Job.id).where(Job.state == JobState.PENDING, Job.run_at <= db_now(), free)
 
 
 def renew(tx: Tx, job_ids: Collection[str], *, owner: str, lease_ttl_s: float) -> dict[str, int]:
@@ -157,11 +159,14 @@ def hand_over(tx: Tx, job_id: JobId, epoch: int) -> Job:
 
 
 def acknowledge(tx: Tx, job_id: JobId, owner: str) -> None:
-    """The run of a job that was taken from it has stopped: what it worked on is free again."""
+    """The run of a job that was taken from it has stopped: the job can be taken again, or, where it
+    has ended, what it worked on is free.
+    """
+    kept = case((Job.state.in_(TERMINAL), None), else_=Job.dedupe_key)
     tx.session.execute(
         update(Job)
         .where(Job.id == job_id, Job.lease_owner == owner, Job.state != JobState.RUNNING)
-        .values(dedupe_key=None, lease_owner=None, lease_until=None)
+        .values(dedupe_key=kept, lease_owner=None, lease_until=None)
     )
 
 

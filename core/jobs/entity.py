@@ -30,9 +30,9 @@ class Job(Base, kw_only=True):
     """Long work as a row.
 
     `epoch` is the fence: every claim, cancel and expiry raises it, and every write of a run names
-    the epoch it runs under. `dedupe_key` is the lock on what the job works on; it is held from the
-    first row to the end of the work, which after a cancel is later than the state says.
-    `reserved_bytes` counts against the volume for just as long.
+    the epoch it runs under. `works_on` names what the job works on; `dedupe_key` is the lock on it,
+    the same name, held from the first row to the end of the work, which after a cancel is later
+    than the state says. `reserved_bytes` counts against the volume for just as long.
     """
 
     __tablename__ = "jobs"
@@ -52,7 +52,9 @@ class Job(Base, kw_only=True):
     max_crashes: Mapped[int]
     priority: Mapped[int] = mapped_column(default=0)
     subject_id: Mapped[str | None] = mapped_column(String(128), index=True, default=None)
+    retry_of_id: Mapped[JobId | None] = mapped_column(String(32), unique=True, default=None)
     dedupe_key: Mapped[str | None] = mapped_column(String(1200), unique=True, default=None)
+    works_on: Mapped[str | None] = mapped_column(String(1200), default=None)
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True, default=None)
     reserved_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
 

@@ -11,6 +11,7 @@ from core.jobs.kinds import JobState
 _TYPES = {
     JobState.PENDING: EventType.JOB_PENDING,
     JobState.RUNNING: EventType.JOB_RUNNING,
+    JobState.PAUSED: EventType.JOB_PAUSED,
     JobState.COMPLETED: EventType.JOB_COMPLETED,
     JobState.FAILED: EventType.JOB_FAILED,
     JobState.CANCELLED: EventType.JOB_CANCELLED,
@@ -60,6 +61,7 @@ def snapshot(job: Job) -> dict[str, Any]:
         "kind": job.kind,
         "state": job.state,
         "subjectId": job.subject_id,
+        "retryOf": job.retry_of_id,
         "stage": job.stage,
         "message": job.message,
         "progress": job.progress,

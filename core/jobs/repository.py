@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, case, delete, func, select, update
 
 from core.ids import JobId
 from core.jobs.entity import Job, JobFile
@@ -57,9 +57,10 @@ def holding(tx: Tx, dedupe_key: str) -> Job | None:
     return tx.session.scalars(select(Job).where(Job.dedupe_key == dedupe_key)).one_or_none()
 
 
-def holding_anything(tx: Tx, job_ids: Sequence[str]) -> set[str]:
-    """Those of the jobs that hold a lock."""
-    query = select(Job.id).where(Job.id.in_(job_ids), Job.dedupe_key.is_not(None))
+def going_on(tx: Tx, job_ids: Sequence[str], *, failed_within_s: float) -> set[str]:
+    """Those of the jobs that hold a lock, or have failed not long ago."""
+    failed = (Job.state == JobState.FAILED) & (Job.finished_at > db_now(-failed_within_s))
+    query = select(Job.id).where(Job.id.in_(job_ids), Job.dedupe_key.is_not(None) | failed)
     return set(tx.session.scalars(query))
 
 
@@ -69,14 +70,16 @@ def held(tx: Tx, prefix: str) -> Sequence[str]:
     return [key for key in tx.session.scalars(query) if key is not None]
 
 
-def reserved_bytes(tx: Tx) -> int:
+def reserved_bytes(tx: Tx, *, but_for: str | None = None) -> int:
     """Bytes that jobs have yet to write: of rows whose lock is still held, whatever their state
-    says.
+    says. `but_for`: a job that is not counted.
     """
     left = Job.reserved_bytes - func.coalesce(Job.bytes_done, 0)
     query = select(func.coalesce(func.sum(left), 0)).where(
         Job.dedupe_key.is_not(None), Job.reserved_bytes > 0, left > 0
     )
+    if but_for is not None:
+        query = query.where(Job.id != but_for)
     return int(tx.session.execute(query).scalar_one())
 
 
@@ -142,6 +145,69 @@ def cancel(tx: Tx, job_id: JobId) -> Job | None:
     if row is not None and row.lease_owner is None:
         row.dedupe_key = None
     return row
+
+
+def pause(tx: Tx, job_id: JobId) -> Job | None:
+    """PENDING or RUNNING → PAUSED; None in any other state.
+
+    The attempt is given back, the lock and what is staged stay. A run that goes on for a moment is
+    fenced, and holds its lease until it acknowledges: until then nobody can take the job again.
+    """
+    was_running = case((Job.state == JobState.RUNNING.value, 1), else_=0)
+    return tx.session.scalars(
+        update(Job)
+        .where(Job.id == job_id, Job.state.in_([JobState.PENDING, JobState.RUNNING]))
+        .values(
+            state=JobState.PAUSED,
+            epoch=Job.epoch + 1,
+            attempt=Job.attempt - was_running,
+            message="paused",
+            stage=None,
+            bytes_per_second=None,
+        )
+        .returning(Job)
+    ).one_or_none()
+
+
+def resume(tx: Tx, job_id: JobId) -> Job | None:
+    """PAUSED → PENDING, due at once, a worker is woken; None in any other state."""
+    job = tx.session.scalars(
+        update(Job)
+        .where(Job.id == job_id, Job.state == JobState.PAUSED)
+        .values(
+            state=JobState.PENDING,
+            run_at=db_now(),
+            message="queued",
+            dispatch_n=Job.dispatch_n + 1,
+            dispatched_at=db_now(),
+        )
+        .returning(Job)
+    ).one_or_none()
+    if job is not None:
+        tx.outbox.wake.append(f"{job.id}:{job.dispatch_n}")
+    return job
+
+
+def retried_by(tx: Tx, job_id: str) -> Job | None:
+    return tx.session.scalars(select(Job).where(Job.retry_of_id == job_id)).one_or_none()
+
+
+def purge(tx: Tx, *, ended_before: datetime, states: Sequence[JobState], limit: int) -> int:
+    """Removes jobs of these final states that ended before then and hold nothing; how many."""
+    doomed = (
+        select(Job.id)
+        .where(
+            Job.state.in_([s for s in states if s.terminal]),
+            Job.finished_at < ended_before,
+            Job.dedupe_key.is_(None),
+        )
+        .order_by(Job.id)
+        .limit(limit)
+    )
+    ids = tx.session.scalars(doomed).all()
+    tx.session.execute(update(Job).where(Job.retry_of_id.in_(ids)).values(retry_of_id=None))
+    tx.session.execute(delete(Job).where(Job.id.in_(ids)))
+    return len(ids)
 
 
 def _matching(filter_: JobFilter) -> list[ColumnElement[bool]]:

@@ -2,17 +2,17 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
 from core import ids
-from core.errors import Conflict, NotFound
-from core.feed.service import append
+from core.errors import Conflict, Invalid
 from core.ids import JobId
-from core.jobs import events, logs, presence, repository, sweeper
+from core.jobs import control, logs, presence, repository, sweeper
 from core.jobs.entity import Job, JobFile, JobLog
-from core.jobs.kinds import JobFileState, JobKind, JobState, LogLevel
+from core.jobs.kinds import TERMINAL, JobFileState, JobState
+from core.jobs.queueing import NewFile, NewJob, queue
 from core.jobs.repository import (
     JobFilter,
     by_idempotency_key,
@@ -23,7 +23,7 @@ from core.jobs.repository import (
 )
 from core.paging import Page, decode, decode_number, page
 from core.principal import Principal
-from infra.db.store import Store, Tx
+from infra.db.store import Store
 from infra.queue import JobQueue
 from infra.settings import Jobs as JobSettings
 
@@ -42,74 +42,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to queue. `dedupe_key` names what it works on: no two jobs hold the same one at a
-    time.
-    """
-
-    kind: JobKind
-    input: dict[str, Any]
-    requested_by: str
-    subject_id: str | None = None
-    dedupe_key: str | None = None
-    idempotency_key: str | None = None
-    priority: int = 0
-    reserved_bytes: int = 0
-    bytes_total: int | None = None
-    files: Sequence["NewFile"] = field(default_factory=tuple)
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    path: str
-    size_bytes: int
-    blob_id: str
-    sha256: str | None
-
-
-def queue(tx: Tx, new: NewJob, settings: JobSettings) -> Job:
-    """Adds the job's row, its files and `job.pending`; a worker is woken once the transaction is
-    committed.
-
-    The caller has looked for a holder of `dedupe_key` and for `idempotency_key` in this
-    transaction.
-    """
-    at = database_time(tx)
-    job = Job(
-        id=JobId(ids.new(ids.Prefix.JOB)),
-        kind=new.kind,
-        input=new.input,
-        requested_by=new.requested_by,
-        created_at=at,
-        run_at=at,
-        max_attempts=settings.max_attempts,
-        max_crashes=settings.max_crashes,
-        priority=new.priority,
-        subject_id=new.subject_id,
-        dedupe_key=new.dedupe_key,
-        idempotency_key=new.idempotency_key,
-        reserved_bytes=new.reserved_bytes,
-        bytes_total=new.bytes_total,
-        bytes_done=None if new.bytes_total is None else 0,
-        dispatch_n=1,
-        dispatched_at=at,
-        message="queued",
-    )
-    files = [
-        JobFile(
-            job_id=job.id,
-            path=f.path,
-            bytes_total=f.size_bytes,
-            blob_id=f.blob_id,
-            sha256=f.sha256,
-        )
-        for f in new.files
-    ]
-    repository.add(tx, job, files)
-    append(tx, events.state_changed(job))
-    tx.outbox.wake.append(f"{job.id}:1")
-    return job
+PURGE_BATCH = 500
+STOPPING_LOOK_S = 0.1
 
 
 class Jobs:
@@ -125,9 +59,15 @@ class Jobs:
         return await self._store.read(repository.get, ids.parse(job_id, ids.Prefix.JOB))
 
     async def not_going_on(self, job_ids: Sequence[str]) -> list[str]:
-        """Those of the ids whose job has ended and holds nothing any more, or that are no job's."""
-        active = await self._store.read(repository.holding_anything, job_ids)
-        return [job_id for job_id in job_ids if job_id not in active]
+        """Those of the ids whose job has ended and will not be gone on with, or that are no job's.
+
+        A job that failed within `keep_failed_s` may be retried, and then goes on from what is
+        there.
+        """
+        kept = await self._store.read(
+            repository.going_on, job_ids, failed_within_s=self._settings.keep_failed_s
+        )
+        return [job_id for job_id in job_ids if job_id not in kept]
 
     async def page(self, filter_: JobFilter, *, first: int, after: str | None) -> Page[Job]:
         """Newest first. Raises BadCursor."""
@@ -176,10 +116,59 @@ class Jobs:
         Cancelling twice answers the same job. Raises BadId, NotFound, and Conflict where it has
         ended otherwise.
         """
-        job = await self._store.write(_cancel, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
+        job = await self._store.write(control.cancel, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
         if job.lease_owner is not None:
             self._queue.announce_cancel(job.id)
         return job
+
+    async def pause(self, job_id: str, by: Principal) -> Job:
+        """Stops the work and keeps what is done. Pausing twice answers the same job.
+
+        Raises BadId, NotFound, and Conflict where it has ended.
+        """
+        job = await self._store.write(control.pause, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
+        if job.lease_owner is not None:
+            self._queue.announce_cancel(job.id)
+        return job
+
+    async def resume(self, job_id: str, by: Principal) -> Job:
+        """Goes on with what is there. Resuming a job that is not paused answers it as it is.
+
+        Raises BadId, NotFound, and Conflict where it has ended.
+        """
+        return await self._store.write(control.resume, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
+
+    async def retry(self, job_id: str, by: Principal) -> Job:
+        """A new job with the same input; waits for a cancelled run that is just stopping.
+
+        Raises BadId, NotFound, and Conflict: the job has not ended, has completed, was retried
+        already, or another one works on the same.
+        """
+        parsed = JobId(ids.parse(job_id, ids.Prefix.JOB))
+        deadline_s = time.monotonic() + 2 * self._settings.lease_ttl_s
+        while time.monotonic() < deadline_s:
+            job = await self._store.write(control.retry, parsed, by, self._settings)
+            if job is not None:
+                return job
+            await asyncio.sleep(STOPPING_LOOK_S)
+        raise Conflict(f"the run of {parsed} does not stop", field=["id"], hint="try again later")
+
+    async def retried_by(self, job_id: str) -> Job | None:
+        return await self._store.read(repository.retried_by, job_id)
+
+    async def purge(self, *, ended_before: datetime, states: Sequence[JobState] | None) -> int:
+        """Removes ended jobs with their files and logs; how many. Raises Invalid."""
+        chosen = list(TERMINAL) if states is None else states
+        if not all(state.terminal for state in chosen):
+            raise Invalid("only ended jobs can be purged", field=["states"])
+        purged = 0
+        while True:  # in batches, so that no writer waits long
+            some = await self._store.write(
+                repository.purge, ended_before=ended_before, states=chosen, limit=PURGE_BATCH
+            )
+            purged += some
+            if some < PURGE_BATCH:
+                return purged
 
     async def sweep(self) -> None:
         """One round: expired leases, locks nobody holds any more, jobs that no worker was woken
@@ -207,17 +196,3 @@ class Jobs:
             # ±20 %, so that the processes of an installation do not sweep in step
             await asyncio.sleep(self._settings.sweep_s * random.uniform(0.8, 1.2))  # noqa: S311
             await self.sweep()
-
-
-def _cancel(tx: Tx, job_id: JobId, by: Principal) -> Job:
-    job = repository.cancel(tx, job_id)
-    if job is not None:
-        logs.write(tx, job.id, [logs.Line(f"cancelled by {by.name}", LogLevel.WARNING)])
-        append(tx, events.state_changed(job))
-        return job
-    job = repository.get(tx, job_id)
-    if job is None:
-        raise NotFound(f"there is no job {job_id}", field=["id"])
-    if job.state is not JobState.CANCELLED:
-        raise Conflict(f"the job has ended already: {job.state}", field=["id"])
-    return job

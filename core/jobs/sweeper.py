@@ -68,11 +68,14 @@ def expire(tx: Tx) -> int:
 
 
 def unlock(tx: Tx) -> None:
-    """Frees what ended jobs worked on, where their run never acknowledged and its lease is over."""
+    """Lets go for runs that were told to stop, never acknowledged, and whose lease is over: of what
+    an ended job worked on, and of a paused job itself.
+    """
+    kept = case((Job.state.in_(TERMINAL), None), else_=Job.dedupe_key)
     tx.session.execute(
         update(Job)
-        .where(Job.state.in_(TERMINAL), Job.lease_until < db_now(), Job.dedupe_key.is_not(None))
-        .values(dedupe_key=None, lease_owner=None, lease_until=None)
+        .where(Job.state != JobState.RUNNING, Job.lease_until < db_now())
+        .values(dedupe_key=kept, lease_owner=None, lease_until=None)
     )
 
 

@@ -134,6 +134,14 @@ class WeightsService:
             joined,
         )
 
+    async def check_space(self, job: Job) -> None:
+        """Raises NoSpace where what is left of a running install does not fit any more."""
+        space = await asyncio.to_thread(self.volume.space)
+        staged = await asyncio.to_thread(self.volume.staging_bytes, job.id)
+        reserved = await self._store.read(jobs.reserved_bytes, but_for=job.id)
+        wanted = max(0, job.reserved_bytes - staged)
+        check_space(space, wanted_bytes=wanted, reserved_bytes=reserved)
+
     def installed(self, tx: Tx, job: Job, files: Sequence[InstalledFile]) -> Weights:
         """Indexes what the job has published and says so in the feed; part of the transaction
         that completes the job.

@@ -44,6 +44,10 @@ async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[Instal
     overwrite = bool(ctx.job.input["overwrite"])
     files = await _files(ctx.services.jobs, ctx.job)
     await ctx.blocking(volume.check_target, target, overwrite=overwrite)
+    older = ctx.job.retry_of_id
+    if older is not None and await ctx.blocking(volume.adopt, older, ctx.job.id):
+        ctx.log(f"going on from what {older} has fetched", stage="downloading")
+    await ctx.services.weights.check_space(ctx.job)
     ctx.meter.stage("downloading")
     repo, revision = ctx.job.input["hubRepo"], ctx.job.input["revision"]
     ctx.log(f"{len(files)} files of {repo} at {revision}", stage="downloading")

@@ -50,7 +50,9 @@ def upgrade() -> None:
         sa.Column("max_crashes", sa.Integer(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("subject_id", sa.String(length=128), nullable=True),
+        sa.Column("retry_of_id", sa.String(length=32), nullable=True),
         sa.Column("dedupe_key", sa.String(length=1200), nullable=True),
+        sa.Column("works_on", sa.String(length=1200), nullable=True),
         sa.Column("idempotency_key", sa.String(length=200), nullable=True),
         sa.Column("reserved_bytes", sa.BigInteger(), nullable=False),
         sa.Column("stage", sa.String(length=64), nullable=True),
@@ -76,6 +78,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_jobs_dedupe_key")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_jobs_idempotency_key")),
+        sa.UniqueConstraint("retry_of_id", name=op.f("uq_jobs_retry_of_id")),
     )
     with op.batch_alter_table("jobs") as batch_op:
         batch_op.create_index(batch_op.f("ix_jobs_created_at"), ["created_at"], unique=False)
