@@ -10,14 +10,17 @@ from jobs.tasks import weights_install
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`run` does the job. `cleanup` removes what it left behind, once it is clear that it will
-    not go on.
+    """`run` does the job. `cleanup` removes what it left behind, once the job has ended. `undo`
+    does the same after a cancel, and takes back what was done just before it.
     """
 
     run: Callable[[TaskContext], Awaitable[Done]]
     cleanup: Callable[[TaskContext], Awaitable[None]]
+    undo: Callable[[TaskContext], Awaitable[None]]
 
 
 TASKS: dict[JobKind, Task] = {
-    JobKind.WEIGHTS_INSTALL: Task(weights_install.run, weights_install.cleanup),
+    JobKind.WEIGHTS_INSTALL: Task(
+        run=weights_install.run, cleanup=weights_install.cleanup, undo=weights_install.undo
+    ),
 }

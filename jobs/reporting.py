@@ -21,6 +21,8 @@ TICK_S = 0.1
 FLUSH_S = 0.25
 SAMPLE_S = 1.0
 
+Entry = tuple[TaskContext, Progress | None, list[logs.Line]]
+
 
 class Reporter:
     """Reports for the runs that `running` names; `fenced` is called for those that lost their
@@ -38,6 +40,7 @@ class Reporter:
         self._fenced = fenced
         self._sampled_at: dict[str, float] = {}
         self._written: dict[str, tuple[str, int]] = {}
+        self._flushing = asyncio.Lock()
 
     async def tick_forever(self) -> None:
         while True:
@@ -54,18 +57,21 @@ class Reporter:
 
     async def flush(self, runs: list[TaskContext]) -> None:
         """Writes what the runs have counted and logged since the last time, in one transaction."""
-        batch = [(run, run.meter.drain(), run.take_lines()) for run in runs]
-        work = [(run, r, lines) for run, r, lines in batch if lines or self._news(run, r)]
-        if not work:
-            return
-        try:
-            lost = await self._services.store.write(self._write, work)
-        except BaseException:
-            for run, reading, lines in work:
-                run.give_back(lines)
-                if reading is not None:
-                    run.meter.put_back(reading.files)
-            raise
+        async with self._flushing:  # two at once could commit the older numbers last
+            batch = [(run, run.meter.drain(), run.take_lines()) for run in runs]
+            work = [(run, self._progress(run, r), lines) for run, r, lines in batch]
+            work = [entry for entry in work if entry[1] is not None or entry[2]]
+            if not work:
+                return
+            try:
+                lost = await self._services.store.write(_write, work)
+            except BaseException:
+                for run, progress, lines in work:
+                    run.give_back(lines)
+                    if progress is not None:
+                        run.meter.put_back(progress.files)
+                raise
+            self._remember(work)
         for run in lost:
             self._fenced(run)
 
@@ -73,30 +79,14 @@ class Reporter:
         self._sampled_at.pop(run.job.id, None)
         self._written.pop(run.job.id, None)
 
-    def _news(self, run: TaskContext, reading: Reading | None) -> bool:
+    def _progress(self, run: TaskContext, reading: Reading | None) -> Progress | None:
+        """What is to be written; None where nothing moved."""
         if reading is None:
-            return False
-        return bool(reading.files) or self._written.get(run.job.id) != _key(reading)
-
-    def _write(
-        self, tx: Tx, work: list[tuple[TaskContext, Reading | None, list[logs.Line]]]
-    ) -> list[TaskContext]:
-        lost = []
-        for run, reading, lines in work:
-            held = logs.write(tx, run.job.id, lines, epoch=run.job.epoch)
-            if held and reading is not None:
-                held = claim.record(tx, self._progress(run, reading))
-                self._written[run.job.id] = _key(reading)
-            if not held:
-                lost.append(run)
-        return lost
-
-    def _progress(self, run: TaskContext, reading: Reading) -> Progress:
-        now_s = time.monotonic()
-        sample = now_s - self._sampled_at.get(run.job.id, 0.0) >= SAMPLE_S
-        moved = self._written.get(run.job.id) != _key(reading)
-        if sample and moved:
-            self._sampled_at[run.job.id] = now_s
+            return None
+        moved = self._written.get(run.job.id) != (reading.stage, reading.bytes_done)
+        if not moved and not reading.files:
+            return None
+        elapsed_s = time.monotonic() - self._sampled_at.get(run.job.id, 0.0)
         return Progress(
             job_id=run.job.id,
             epoch=run.job.epoch,
@@ -104,12 +94,27 @@ class Reporter:
             bytes_done=reading.bytes_done,
             bytes_per_second=reading.bytes_per_second,
             files=reading.files,
-            sample=sample and moved,
+            sample=moved and elapsed_s >= SAMPLE_S,
         )
 
+    def _remember(self, work: list[Entry]) -> None:
+        for run, progress, _lines in work:
+            if progress is not None:
+                self._written[run.job.id] = (progress.stage, progress.bytes_done)
+                if progress.sample:
+                    self._sampled_at[run.job.id] = time.monotonic()
 
-def _key(reading: Reading) -> tuple[str, int]:
-    return reading.stage, reading.bytes_done
+
+def _write(tx: Tx, work: list[Entry]) -> list[TaskContext]:
+    """The runs among them that are fenced, and of which nothing was written."""
+    lost = []
+    for run, progress, lines in work:
+        held = logs.write(tx, run.job.id, lines, epoch=run.job.epoch)
+        if held and progress is not None:
+            held = claim.record(tx, progress)
+        if not held:
+            lost.append(run)
+    return lost
 
 
 def _tick(run: TaskContext, reading: Reading) -> Signal:

@@ -47,12 +47,15 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """A job that runs here. `lost`: it is no longer ours, and nothing may be written for it."""
+    """A job that runs here. `lost`: it is no longer ours, and nothing may be written for it.
+    `ending`: its work is over and how it ended is being written, which nothing interrupts.
+    """
 
     ctx: TaskContext
     claimed_s: float
     task: asyncio.Task[None] | None = None
     lost: bool = False
+    ending: bool = False
 
 
 class Runner:
@@ -148,25 +151,27 @@ class Runner:
         ):  # the edge of a run: its lease ends unrenewed, and the sweeper gives the job on
             log.exception("job.abandoned", job_id=ctx.job.id)
         if run.lost:
-            await asyncio.shield(self._acknowledge(ctx))
+            await self._acknowledge(ctx)
 
     async def _run_to_end(self, run: Run) -> None:
         ctx = run.ctx
         try:
             done = await TASKS[ctx.job.kind].run(ctx)
         except asyncio.CancelledError:
+            run.ending = True
             if not run.lost:
-                await asyncio.shield(self._hand_over(ctx))
+                await self._hand_over(ctx)
         except DomainError as e:
+            run.ending = True
             await self._failed(ctx, JobError(e.code, e.message, e.hint, e.retryable))
         except Fenced:
             raise
-        except (
-            Exception
-        ) as e:  # the edge of every task: told in the log, and as an error of the job
+        except Exception as e:  # the edge of every task: told in the log, and in the job's error
+            run.ending = True
             log.exception("job.crashed", job_id=ctx.job.id, kind=ctx.job.kind)
             await self._failed(ctx, _unexpected(e))
         else:
+            run.ending = True
             await self._completed(ctx, done)
 
     async def _completed(self, ctx: TaskContext, done: Done) -> None:
@@ -226,16 +231,17 @@ class Runner:
                 await asyncio.sleep(END_AGAIN_S)
 
     async def _acknowledge(self, ctx: TaskContext) -> None:
-        """The run has stopped: after a cancel, what it left goes, and what it worked on is free."""
+        """The run has stopped: after a cancel it is undone, and what it worked on is free."""
         job = await self._services.jobs.get(ctx.job.id)
         if job is None or job.state is JobState.CANCELLED:
-            await TASKS[ctx.job.kind].cleanup(ctx)
+            await TASKS[ctx.job.kind].undo(ctx)
         await self._services.store.write(claim.acknowledge, ctx.job.id, self.lease.owner)
 
 
 def _stop(run: Run) -> None:
     run.ctx.stop.set()
-    if run.task is not None:
+    if run.task is not None and not run.ending:
+        run.ending = True
         run.task.cancel()
 
 

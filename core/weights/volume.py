@@ -145,10 +145,10 @@ class Volume:
         return read
 
     def publish(self, staged: Path, path: str, *, overwrite: bool) -> None:
-        """Moves the finished folder to its name, in one step; what was there is removed afterwards.
+        """Moves the finished folder to its name, in one step.
 
-        Raises AlreadyExists where something is there and `overwrite` is not set: it appeared
-        meanwhile.
+        What was there before is then at `staged`, until the job's staging is discarded. Raises
+        AlreadyExists where something is there and `overwrite` is not set: it appeared meanwhile.
         """
         target = self.root / path
         self.check_target(path, overwrite=overwrite)
@@ -161,8 +161,20 @@ class Volume:
             if not overwrite:
                 raise AlreadyExists(f"{path!r} exists already", field=["target"]) from e
             exchange(staged, target)
-            shutil.rmtree(staged)
         fsync_folder(target.parent)
+
+    def take_back(self, path: str, job_id: str) -> None:
+        """Undoes `publish` for a job that was cancelled before it was completed; fine if it never
+        published.
+        """
+        manifest = self.manifest(path)
+        if manifest is None or manifest.get("jobId") != job_id:
+            return
+        staged = self.staging_folder(job_id)
+        try:
+            rename_no_replace(self.root / path, staged)
+        except FileExistsError:  # what was there before waits in staging
+            exchange(self.root / path, staged)
 
 
 def check_space(space: Space, *, wanted_bytes: int, reserved_bytes: int) -> None:

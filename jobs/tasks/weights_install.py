@@ -40,6 +40,13 @@ async def cleanup(ctx: TaskContext) -> None:
     await ctx.blocking(ctx.services.weights.volume.discard, ctx.job.id)
 
 
+async def undo(ctx: TaskContext) -> None:
+    """A cancel may come between the rename and the end of the job: then the folder goes again."""
+    volume, target = ctx.services.weights.volume, str(ctx.job.input["target"])
+    await ctx.blocking(volume.take_back, target, ctx.job.id)
+    await cleanup(ctx)
+
+
 async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[InstalledFile]:
     overwrite = bool(ctx.job.input["overwrite"])
     files = await _files(ctx.services.jobs, ctx.job)
