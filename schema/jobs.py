@@ -16,6 +16,7 @@ from core.paging import Page
 from core.principal import Scope
 from resolvers import jobs as resolvers
 from resolvers import nodes
+from resolvers.outcome import Outcome
 from schema.access import Requires
 from schema.enums import ErrorCode, JobFileState, JobKind, JobState, LogLevel
 from schema.errors import Payload, user_errors
@@ -226,6 +227,10 @@ class JobPayload(Payload):
         return self.row
 
 
+def _payload(outcome: Outcome[JobRow]) -> JobPayload:
+    return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+
+
 @strawberry.type(description="How many jobs were removed.")
 class PurgePayload(Payload):
     purged_count: int = strawberry.field(description="0 where it was refused.")
@@ -257,8 +262,7 @@ class JobsMutation:
         description="Ends the job at once, whatever it was doing; its work stops within a second.",
     )
     async def job_cancel(self, info: strawberry.Info, id: strawberry.ID) -> JobPayload:
-        outcome = await resolvers.cancel(info.context, id)
-        return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+        return _payload(await resolvers.cancel(info.context, id))
 
     @strawberry.mutation(
         extensions=[Requires(Scope.WRITE)],
@@ -269,8 +273,7 @@ class JobsMutation:
         info: strawberry.Info,
         id: strawberry.ID,
     ) -> JobPayload:
-        outcome = await resolvers.pause(info.context, id)
-        return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+        return _payload(await resolvers.pause(info.context, id))
 
     @strawberry.mutation(
         extensions=[Requires(Scope.WRITE)], description="Goes on with what a paused job has done."
@@ -280,8 +283,7 @@ class JobsMutation:
         info: strawberry.Info,
         id: strawberry.ID,
     ) -> JobPayload:
-        outcome = await resolvers.resume(info.context, id)
-        return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+        return _payload(await resolvers.resume(info.context, id))
 
     @strawberry.mutation(
         extensions=[Requires(Scope.WRITE)],
@@ -292,8 +294,7 @@ class JobsMutation:
         info: strawberry.Info,
         id: strawberry.ID,
     ) -> JobPayload:
-        outcome = await resolvers.retry(info.context, id)
-        return JobPayload(row=outcome.value, user_errors=user_errors(outcome.errors))
+        return _payload(await resolvers.retry(info.context, id))
 
     @strawberry.mutation(
         extensions=[Requires(Scope.WRITE)],
