@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSyntaxError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
-from core.errors import DomainError, ErrorCode, RequestError
+from core.errors import DomainError, ErrorCode, LimitExceeded, RequestError
 from infra.db.store import DatabaseUnavailableError
 from resolvers.context import Context
 
@@ -47,8 +48,11 @@ def told(error: GraphQLError, request_id: str) -> GraphQLError:
     # A resolver's error that crossed a list or an await may be wrapped more than once.
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
+    if isinstance(error, GraphQLSyntaxError) and "Parsing aborted" in error.message:
+        return _with(error, error.message, {"code": LimitExceeded.code})
     match original:
-        case None | GraphQLError():  # syntax, validation, variables
+        # Syntax, validation, variables; a document without the operation that was named
+        case None | GraphQLError() | CannotGetOperationTypeError() | InvalidOperationTypeError():
             return error
         case DomainError():
             extensions = {

@@ -5,10 +5,12 @@ known before its document is parsed.
 """
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import orjson
 import strawberry
+from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -62,6 +64,13 @@ class GraphQLView(GraphQL[Context, None]):
 
     def decode_json(self, data: str | bytes) -> object:
         return orjson.loads(data)
+
+    def parse_json(self, data: str | bytes) -> Any:
+        """Raises HTTPException for what is no request at all; its fields are looked at later."""
+        document = super().parse_json(data)
+        if not isinstance(document, dict | list):
+            raise HTTPException(400, "The body must be a JSON object")
+        return document
 
     async def _refusal(self, request: Request) -> Response | None:
         """The page for a browser, or why the request is not looked at; None: it is, and its

@@ -1,13 +1,10 @@
-"""What one request may cost, before anything is executed.
-
-Rule classes are made once: a class that differs from request to request would defeat the validation
-cache.
-"""
+"""What one request may cost, before anything is executed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from graphql import ASTValidationRule, GraphQLError
+from graphql import GraphQLError
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.extensions import (
     AddValidationRules,
@@ -16,26 +13,21 @@ from strawberry.extensions import (
     SchemaExtension,
     ValidationCache,
 )
-from strawberry.extensions.max_aliases import create_validator as alias_rule
-from strawberry.extensions.query_depth_limiter import create_validator as depth_rule
 
 from infra.settings import Limits
+from server.shape import shape_rule
 
 # Of documents, whatever they were sent by: bounds memory, not rate.
 CACHED_DOCUMENTS = 256
+TOO_LARGE = "request body too large"
 
 
 def extensions(limits: Limits) -> list[Callable[[], SchemaExtension]]:
     """Schema extensions that refuse documents that are too long, too deep or too repetitive."""
-    # Introspection fields do not count towards the depth; graphql-core has a rule of its own for
-    # them.
-    rules: list[type[ASTValidationRule]] = [
-        depth_rule(limits.depth, None),
-        alias_rule(limits.aliases),
-    ]
+    rule = shape_rule(max_depth=limits.depth, max_aliases=limits.aliases)
     return [
         lambda: MaxTokensLimiter(max_token_count=limits.tokens),
-        lambda: AddValidationRules(rules),
+        lambda: AddValidationRules([rule]),
         lambda: Parsed(maxsize=CACHED_DOCUMENTS),
         lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
     ]
@@ -78,7 +70,7 @@ class BodyLimit:
             seen_bytes += len(message.get("body", b""))
             if seen_bytes > self._max_bytes:
                 # A chunked body told no length: the rest of it is not read, the connection ends.
-                return {"type": "http.disconnect"}
+                raise HTTPException(413, TOO_LARGE, {"Connection": "close"})
             return message
 
         return counted
@@ -87,4 +79,4 @@ class BodyLimit:
 async def _too_large(send: Send) -> None:
     headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": b"request body too large\n"})
+    await send({"type": "http.response.body", "body": TOO_LARGE.encode()})

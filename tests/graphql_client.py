@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
@@ -140,7 +141,9 @@ class Client:
         """`body`: bytes as they are, anything else as JSON."""
         data = body if isinstance(body, bytes) else orjson.dumps(body)
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
-        return await self.request("POST", "/graphql", data=data, headers=headers, **options)
+        return await self.request(
+            "POST", "/graphql", data=BytesIO(data), headers=headers, **options
+        )
 
     async def ask(self, document: str, **variables: Any) -> Any:
         """The whole answer: `data`, and `errors` if there are any."""
