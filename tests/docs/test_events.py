@@ -17,7 +17,7 @@ from tests.docs.pages import DOCS, keys_below
 
 PAGE = DOCS / "events.md"
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-STATES = [state for state in JobState if state is not JobState.PAUSED]
+STATES = list(JobState)
 
 
 def job(state: JobState) -> Job:

@@ -1,4 +1,4 @@
-"""What the README shows, done: its Python against the whole server, and what that left in the log."""
+"""What the README shows, done against the whole server, and what that left in the log."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ EVENTS = "{ events(types: [%s], first: 100) { nodes { type detail } } }"
 def stack() -> Iterator[Stack]:
     files = {"config.json": b"{}\n", "model.safetensors": os.urandom(1 << 20)}
     repository = Repository(id="acme/tiny-llama", files=files, license="apache-2.0")
-    with HubDouble([repository]) as hub, Stack(env={"HF_ENDPOINT": hub.url}) as running:
+    with HubDouble([repository]) as hub, Stack(env={"HF_ENDPOINT": hub.endpoint}) as running:
         yield running
 
 

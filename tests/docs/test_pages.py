@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 import pytest
 import typer
-
 from mllm_client.cli import app
+
 from scripts.docs_meanings import DEFAULTS, MEANINGS
 from scripts.docs_settings import GROUPS
 from tests.docs.pages import DOCS, ROOT, anchors, blocks, pages, prose
