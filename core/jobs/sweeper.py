@@ -6,7 +6,7 @@ A loop in every process, never a job: a reaper that is a job stalls with what it
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, select, update
+from sqlalchemy import ColumnElement, case, select, update
 
 from core.errors import ErrorCode
 from core.feed.service import append
@@ -37,9 +37,10 @@ def expire(tx: Tx) -> int:
     Returns how many. The attempt is given back, for a crash is counted apart.
     """
     poison = Job.crashes + 1 >= Job.max_crashes
+    lost = _locked(tx, Job.state == JobState.RUNNING, Job.lease_until < db_now())
     jobs = tx.session.scalars(
         update(Job)
-        .where(Job.state == JobState.RUNNING, Job.lease_until < db_now())
+        .where(Job.id.in_(lost))
         .values(
             crashes=Job.crashes + 1,
             state=case((poison, JobState.FAILED.value), else_=JobState.PENDING.value),
@@ -72,9 +73,10 @@ def unlock(tx: Tx) -> None:
     an ended job worked on, and of a paused job itself.
     """
     kept = case((Job.state.in_(TERMINAL), None), else_=Job.dedupe_key)
+    left = _locked(tx, Job.state != JobState.RUNNING, Job.lease_until < db_now())
     tx.session.execute(
         update(Job)
-        .where(Job.state != JobState.RUNNING, Job.lease_until < db_now())
+        .where(Job.id.in_(left))
         .values(dedupe_key=kept, lease_owner=None, lease_until=None)
     )
 
@@ -109,21 +111,28 @@ def dispatch(tx: Tx, job_ids: Sequence[str]) -> None:
     """Wakes a worker for each, under a fresh id: an old wake-up of the same job is then
     nobody's.
     """
-    for job_id in job_ids:
-        n = tx.session.execute(
-            update(Job)
-            .where(Job.id == job_id, Job.state == JobState.PENDING)
-            .values(dispatch_n=Job.dispatch_n + 1, dispatched_at=db_now())
-            .returning(Job.dispatch_n)
-        ).scalar_one_or_none()
-        if n is not None:
-            tx.outbox.wake.append(f"{job_id}:{n}")
+    rows = tx.session.execute(
+        update(Job)
+        .where(Job.id.in_(_locked(tx, Job.id.in_(job_ids), Job.state == JobState.PENDING)))
+        .values(dispatch_n=Job.dispatch_n + 1, dispatched_at=db_now())
+        .returning(Job.id, Job.dispatch_n)
+    ).all()
+    sent = {row.id: f"{row.id}:{row.dispatch_n}" for row in rows}
+    tx.outbox.wake += [sent[job_id] for job_id in job_ids if job_id in sent]
 
 
 def still_queued(tx: Tx, job_ids: Sequence[str]) -> None:
     """Their wake-ups wait in the queue, behind others: look again later."""
     tx.session.execute(
         update(Job)
-        .where(Job.id.in_(job_ids), Job.state == JobState.PENDING)
+        .where(Job.id.in_(_locked(tx, Job.id.in_(job_ids), Job.state == JobState.PENDING)))
         .values(dispatched_at=db_now())
     )
+
+
+def _locked(tx: Tx, *conditions: ColumnElement[bool]) -> Sequence[str]:
+    """The ids of such jobs, at most a batch, locked in one order; those that somebody else is just
+    writing are left for the next round. So no two processes wait for each other.
+    """
+    query = select(Job.id).where(*conditions).order_by(Job.id).limit(BATCH)
+    return tx.session.scalars(query.with_for_update(skip_locked=True)).all()

@@ -1,7 +1,8 @@
 """Writing events for tests, and reading them back."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
+from core.feed import repository
 from core.feed.entity import Event
 from core.feed.kinds import EventType
 from core.feed.service import NewEvent, append
@@ -25,4 +26,4 @@ async def subjects(store: Store) -> list[tuple[int, str | None]]:
 
 def trim(tx: Tx, *, to_seq: int) -> None:
     """As the trimming of old events does."""
-    tx.session.execute(delete(Event).where(Event.seq <= to_seq))
+    repository.delete_beginning(tx, to_seq)
