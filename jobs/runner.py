@@ -156,7 +156,7 @@ class Runner:
     async def _run_to_end(self, run: Run) -> None:
         ctx = run.ctx
         try:
-            done = await TASKS[ctx.job.kind].run(ctx)
+            done = await _work(ctx)
         except asyncio.CancelledError:
             run.ending = True
             if not run.lost:
@@ -236,6 +236,15 @@ class Runner:
         if job is None or job.state is JobState.CANCELLED:
             await TASKS[ctx.job.kind].undo(ctx)
         await self._services.store.write(claim.acknowledge, ctx.job.id, self.lease.owner)
+
+
+async def _work(ctx: TaskContext) -> Done:
+    try:
+        return await TASKS[ctx.job.kind].run(ctx)
+    finally:
+        # Before anything is written that lets another worker take the job: the chaos harness
+        # compares these lines of all workers.
+        log.debug("job.work_ended", job_id=ctx.job.id, epoch=ctx.job.epoch)
 
 
 def _stop(run: Run) -> None:
