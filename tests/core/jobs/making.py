@@ -35,6 +35,16 @@ def put_in(tx: Tx, settings: JobSettings, **changes: Any) -> Job:
     return queue(tx, NewJob(**values), settings)
 
 
+class CountingStore(Store):
+    """Counts its write transactions."""
+
+    writes = 0
+
+    async def write(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.writes += 1
+        return await super().write(fn, *args, **kwargs)
+
+
 async def put(store: Store, *, settings: JobSettings | None = None, **changes: Any) -> Job:
     """A new pending job."""
     return await store.write(put_in, settings or JobSettings(), **changes)

@@ -103,8 +103,9 @@ async def order(store: Store) -> list[str]:
 
 
 async def test_more_urgent_first_then_the_older(store: Store):
-    for target, priority in (("a", 0), ("b", 5), ("c", -5), ("d", 5), ("e", 0)):
-        await put(store, input={"target": target}, priority=priority)
+    for age_s, (target, priority) in enumerate(zip("edcba", (0, 5, -5, 5, 0), strict=True)):
+        job = await put(store, input={"target": target}, priority=priority)
+        await changed(store, job.id, run_at=db_now(-1 - age_s))
     assert await order(store) == ["b", "d", "a", "e", "c"]
 
 
