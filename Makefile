@@ -1,5 +1,5 @@
 # Every target is one line into scripts/, so that nothing here needs make.
-.PHONY: help serve demo test check bench requirements clean
+.PHONY: help serve demo test check chaos bench requirements clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -15,6 +15,9 @@ check: ## format, lint, types, layers and the fast tests
 
 test: ## everything that CI runs
 	@scripts/test
+
+chaos: ## kill, stop and wipe at random; SEEDS=10 JOBS=300 KILLS=20 DATABASE=both
+	@scripts/chaos
 
 bench: ## measurements, printed
 	@scripts/bench

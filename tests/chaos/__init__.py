@@ -1,0 +1,1 @@
+"""Faults by seed against the real processes, and the invariants that must survive them."""
