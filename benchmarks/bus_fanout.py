@@ -46,6 +46,9 @@ class Rows:
     async def after(self, seq: int, limit: int) -> list[Signal]:
         return self._rows[seq : seq + limit]
 
+    async def trimmed(self) -> int:
+        return 0
+
 
 class Bench:
     """A hub with readers that note how old a signal is when it arrives."""

@@ -113,6 +113,15 @@ class Jobs(BaseSettings):
     keep_failed_s: float = Field(
         86_400, ge=0, description="How long what a failed job has done is kept for its retry."
     )
+    keep_ended_days: float = Field(
+        30, ge=0, description="Ended jobs and their logs are removed after that; 0: never."
+    )
+    housekeeping_every_s: float = Field(
+        60, gt=0, description="How often what is kept no longer is looked for."
+    )
+    housekeeping_lease_s: float = Field(
+        30, ge=1, description="After that another sync process takes over from a dead one."
+    )
 
 
 class Feed(BaseSettings):
@@ -121,6 +130,13 @@ class Feed(BaseSettings):
     model_config = _group("feed")
     seed_count: int = Field(20, ge=0, le=1000, description="Events an SSE client is seeded with.")
     heartbeat_s: float = Field(15, gt=0, description="Silence after which SSE sends a comment.")
+    keep_days: float = Field(7, ge=0, description="Events are removed after that; 0: never.")
+    keep_rows: int = Field(
+        1_000_000, ge=0, description="Events that are kept, the latest ones; 0: any number."
+    )
+    keep_samples_s: float = Field(
+        3600, ge=0, description="Samples of progress are removed sooner; 0: as other events."
+    )
     stream_max_entries: int = Field(10_000, ge=1000)
     subscriber_queue: int = Field(256, ge=16)
 

@@ -11,6 +11,7 @@ from infra.settings import Settings
 from infra.tasks import Background
 from jobs.cleanup import discard_orphans
 from jobs.runner import Runner
+from jobs.sync import keep_house
 from jobs.wakeups import Wakeups
 
 log = structlog.get_logger()
@@ -28,10 +29,7 @@ async def serve(settings: Settings, role: Role) -> None:
         if role == "worker":
             await _work(services, stop)
         else:
-            # The schedule and the feed's consumers come with their own issues; the process is there
-            # for them.
-            log.info("sync.idle")
-            await stop.wait()
+            await keep_house(services, stop)
 
 
 async def _work(services: Services, stop: asyncio.Event) -> None:

@@ -11,6 +11,7 @@ from core.feed import entity as _feed  # noqa: F401 — the tables of every noun
 from core.jobs import entity as _jobs  # noqa: F401
 from core.tokens import entity as _tokens  # noqa: F401
 from core.weights import entity as _weights  # noqa: F401
+from infra.db import locks as _locks  # noqa: F401
 from infra.db.base import Base
 from infra.db.engine import is_sqlite, postgres_engine, sqlite_engine
 

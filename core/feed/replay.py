@@ -3,7 +3,7 @@ holes said.
 
 The reader registers with the hub first and then reads rows, so that nothing can fall between the
 two. Every signal only means "there are rows after your cursor": order and completeness come from
-the log.
+the log. A hole that retention made among the samples is none.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -56,8 +56,9 @@ async def follow(
                 yield EventGap(after, last[0].id if last else after, "not-held")
         last_id = after if isinstance(after, str) else None
         while True:
-            rows = await feed.rows_after(cursor, BATCH)
-            if rows and rows[0].seq > cursor + 1:
+            stretch = await feed.stretch(cursor, BATCH)
+            rows = stretch.rows
+            if stretch.cut:
                 yield EventGap(last_id, rows[0].id, "trimmed")
             for row in rows:
                 cursor, last_id = row.seq, row.id

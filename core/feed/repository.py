@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from core.feed.entity import Event, FeedHead
 from core.feed.kinds import SAMPLES, EventType
 from infra.db.store import Tx
+from infra.db.types import db_now
 
 
 def insert_next(tx: Tx, event: Event) -> int:
@@ -45,10 +46,21 @@ def find(tx: Tx, event_id: str) -> Event | None:
     return tx.session.execute(select(Event).where(Event.id == event_id)).scalar_one_or_none()
 
 
-def after(tx: Tx, seq: int, limit: int) -> Sequence[Event]:
-    """Ascending events with a higher sequence number."""
-    query = select(Event).where(Event.seq > seq).order_by(Event.seq).limit(limit)
-    return tx.session.scalars(query).all()
+def trimmed(tx: Tx) -> int:
+    """The last number of the removed beginning of the log; 0: nothing is removed."""
+    return tx.session.execute(select(FeedHead.trimmed_seq).where(FeedHead.id == 1)).scalar_one()
+
+
+def after(tx: Tx, seq: int, limit: int) -> tuple[Sequence[Event], bool]:
+    """Ascending events with a higher sequence number, and whether some of those that followed
+    `seq` are removed, samples aside.
+
+    One statement: on Postgres the next one could see the log after a trimming.
+    """
+    cut = select(FeedHead.trimmed_seq).where(FeedHead.id == 1).scalar_subquery()
+    query = select(Event, cut).where(Event.seq > seq).order_by(Event.seq).limit(limit)
+    found = tx.session.execute(query).all()
+    return [row[0] for row in found], bool(found) and found[0][1] > seq
 
 
 def latest(tx: Tx, limit: int, globs: Sequence[str] | None) -> Sequence[Event]:
@@ -80,6 +92,56 @@ def listed(
     if after_seq is None and since is None:
         return tx.session.scalars(query.order_by(Event.seq.desc()).limit(limit)).all()[::-1]
     return tx.session.scalars(query.order_by(Event.seq).limit(limit)).all()
+
+
+def old_samples(tx: Tx, *, keep_s: float, limit: int) -> Sequence[int]:
+    """The numbers of samples older than that."""
+    cutoff = tx.session.execute(select(db_now(-keep_s))).scalar_one()
+    query = select(Event.seq).where(Event.type.in_(SAMPLES), Event.at < cutoff).limit(limit)
+    return tx.session.scalars(query).all()
+
+
+def delete_samples(tx: Tx, seqs: Sequence[int]) -> int:
+    """Removes them wherever they are in the log, which no reader is told; how many."""
+    gone = delete(Event).where(Event.seq.in_(seqs)).returning(Event.seq)
+    return len(tx.session.scalars(gone).all())
+
+
+def surplus(tx: Tx, *, keep_rows: int) -> int:
+    """The last number that is too many where that many events are kept; 0: none is."""
+    last, cut = tx.session.execute(select(FeedHead.seq, FeedHead.trimmed_seq)).one()
+    if last - cut <= keep_rows:  # there are not so many: spares the count
+        return 0
+    query = select(Event.seq).order_by(Event.seq.desc()).offset(keep_rows).limit(1)
+    return tx.session.execute(query).scalar_one_or_none() or 0
+
+
+def removable(tx: Tx, *, keep_s: float | None, surplus_to: int, limit: int) -> int:
+    """How far the first events of the log may go, at most `limit` of them: each is older than that
+    (None: of any age they stay) or not beyond `surplus_to`. 0: none may.
+
+    An event that is younger keeps all that follow it, whatever their clocks say.
+    """
+    cutoff = None if keep_s is None else tx.session.execute(select(db_now(-keep_s))).scalar_one()
+    query = select(Event.seq, Event.at).order_by(Event.seq).limit(limit)
+    to_seq = 0
+    for seq, at in tx.session.execute(query):
+        if seq > surplus_to and (cutoff is None or at >= cutoff):
+            break
+        to_seq = seq
+    return to_seq
+
+
+def delete_beginning(tx: Tx, to_seq: int) -> int:
+    """Removes every event up to the number, and notes in the head row that they are gone; how
+    many.
+
+    The head row comes last: writers of events wait for it.
+    """
+    gone = tx.session.scalars(delete(Event).where(Event.seq <= to_seq).returning(Event.seq)).all()
+    if gone:
+        tx.session.execute(update(FeedHead).values(trimmed_seq=max(gone)))
+    return len(gone)
 
 
 def matching(globs: Sequence[str]) -> list[str]:

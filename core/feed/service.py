@@ -56,6 +56,16 @@ def _signal(row: Event, seq: int) -> Signal:
     return Signal(type=row.type, subject=row.subject_id, seq=seq, event_id=row.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Events that follow each other, ascending. `cut`: others came first and were removed; samples
+    that were removed alone do not count.
+    """
+
+    rows: Sequence[Event]
+    cut: bool
+
+
 class Feed:
     """Reads of the log. Implements the history that `infra.bus.eventhub` asks for."""
 
@@ -70,7 +80,15 @@ class Feed:
 
     async def rows_after(self, seq: int, limit: int) -> Sequence[Event]:
         """Ascending events with a higher sequence number, at most `limit`."""
-        return await self._store.read(repository.after, seq, limit)
+        return (await self.stretch(seq, limit)).rows
+
+    async def stretch(self, seq: int, limit: int) -> Stretch:
+        """What the log holds after `seq`, at most `limit` events."""
+        return Stretch(*await self._store.read(repository.after, seq, limit))
+
+    async def trimmed(self) -> int:
+        """The last number of the removed beginning of the log; 0: nothing is removed."""
+        return await self._store.read(repository.trimmed)
 
     async def latest(self, limit: int, *, globs: Sequence[str] | None = None) -> Sequence[Event]:
         """The last events of these types (None: all) that are not samples, oldest first."""
@@ -91,11 +109,13 @@ class Feed:
         if after is not None:
             event = await self.find(after)
             if event is None:
-                raise NotFound(f"{after} is no longer held", hint="read without `after`")
+                raise _not_held(after)
             after_seq = event.seq
         rows = await self._store.read(
             repository.listed, globs=globs, since=since, after_seq=after_seq, limit=first + 1
         )
+        if after_seq is not None and await self.trimmed() > after_seq:
+            raise _not_held(after)  # the log was trimmed between the two looks
         surplus = len(rows) > first
         # Without a lower bound the surplus row is the oldest one, with one it is the newest.
         newest = after_seq is None and since is None
@@ -106,3 +126,7 @@ class Feed:
             has_next=surplus and not newest,
             has_previous=(surplus and newest) or after is not None,
         )
+
+
+def _not_held(after: str | None) -> NotFound:
+    return NotFound(f"{after} is no longer held", hint="read without `after`")

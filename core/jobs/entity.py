@@ -78,7 +78,7 @@ class Job(Base, kw_only=True):
     dispatched_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     log_count: Mapped[int] = mapped_column(default=0)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True, default=None)
 
     @property
     def error(self) -> JobError | None:

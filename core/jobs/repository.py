@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, delete, func, select, update
+from sqlalchemy import ColumnElement, case, delete, exists, func, select, update
+from sqlalchemy.orm import aliased
 
 from core.ids import JobId
 from core.jobs.entity import Job, JobFile
@@ -58,9 +59,14 @@ def holding(tx: Tx, dedupe_key: str) -> Job | None:
 
 
 def going_on(tx: Tx, job_ids: Sequence[str], *, failed_within_s: float) -> set[str]:
-    """Those of the jobs that hold a lock, or have failed not long ago."""
+    """Those of the jobs that hold a lock, have failed not long ago, or are retried by one that
+    holds a lock.
+    """
     failed = (Job.state == JobState.FAILED) & (Job.finished_at > db_now(-failed_within_s))
-    query = select(Job.id).where(Job.id.in_(job_ids), Job.dedupe_key.is_not(None) | failed)
+    retry = aliased(Job)
+    retried = exists().where(retry.retry_of_id == Job.id, retry.dedupe_key.is_not(None))
+    held = Job.dedupe_key.is_not(None)
+    query = select(Job.id).where(Job.id.in_(job_ids), held | failed | retried)
     return set(tx.session.scalars(query))
 
 
@@ -192,19 +198,21 @@ def retried_by(tx: Tx, job_id: str) -> Job | None:
     return tx.session.scalars(select(Job).where(Job.retry_of_id == job_id)).one_or_none()
 
 
-def purge(tx: Tx, *, ended_before: datetime, states: Sequence[JobState], limit: int) -> int:
-    """Removes jobs of these final states that ended before then and hold nothing; how many."""
-    doomed = (
-        select(Job.id)
-        .where(
-            Job.state.in_([s for s in states if s.terminal]),
-            Job.finished_at < ended_before,
-            Job.dedupe_key.is_(None),
-        )
-        .order_by(Job.id)
-        .limit(limit)
+def purgeable(
+    tx: Tx, *, ended_before: datetime, states: Sequence[JobState], limit: int
+) -> Sequence[JobId]:
+    """Jobs of these final states that ended before then and hold nothing."""
+    query = select(Job.id).where(
+        Job.state.in_([s for s in states if s.terminal]),
+        Job.finished_at < ended_before,
+        Job.dedupe_key.is_(None),
     )
-    ids = tx.session.scalars(doomed).all()
+    return tx.session.scalars(query.order_by(Job.finished_at).limit(limit)).all()
+
+
+def purge(tx: Tx, *, ended_before: datetime, states: Sequence[JobState], limit: int) -> int:
+    """Removes such jobs, the oldest first, with their files and logs; how many."""
+    ids = purgeable(tx, ended_before=ended_before, states=states, limit=limit)
     tx.session.execute(update(Job).where(Job.retry_of_id.in_(ids)).values(retry_of_id=None))
     tx.session.execute(delete(Job).where(Job.id.in_(ids)))
     return len(ids)

@@ -62,7 +62,7 @@ class Jobs:
         """Those of the ids whose job has ended and will not be gone on with, or that are no job's.
 
         A job that failed within `keep_failed_s` may be retried, and then goes on from what is
-        there.
+        there; so does a retry that waits for its turn.
         """
         kept = await self._store.read(
             repository.going_on, job_ids, failed_within_s=self._settings.keep_failed_s

@@ -5,6 +5,7 @@ whole or not at all. A manifest (`mllm.json`) travels inside, so that a folder t
 it is and which job put it there.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -125,8 +126,16 @@ class Volume:
         return True
 
     def discard(self, job_id: str) -> None:
-        """Removes what a job staged; fine where there is nothing."""
-        shutil.rmtree(self.staging_folder(job_id), ignore_errors=True)
+        """Removes what a job staged; fine where there is nothing.
+
+        Out of reach first: a retry that comes at the same time adopts all of it or none.
+        """
+        folder = self.staging_folder(job_id)
+        gone = folder.with_name(f"{folder.name}.gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def write_manifest(self, folder: Path, manifest: dict[str, Any]) -> None:
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"

@@ -23,13 +23,18 @@ _MAX_BACKOFF_S = 1.0
 
 
 class History(Protocol):
-    """The event log: rows with a gapless `seq` in the order of their commits."""
+    """The event log: rows in the order of their commits, their `seq` given out without holes."""
 
     async def head(self) -> int:
         """The highest committed `seq`; 0: none yet."""
 
     async def after(self, seq: int, limit: int) -> list[Signal]:
-        """At most `limit` rows with a greater `seq`, ascending; trimmed rows are missing."""
+        """At most `limit` rows with a greater `seq`, ascending; removed rows are missing."""
+
+    async def trimmed(self) -> int:
+        """The greatest `seq` that was removed with all before it; 0: none. Holes above it are rows
+        that nobody misses.
+        """
 
 
 class LogFollower:
@@ -107,26 +112,33 @@ class LogFollower:
         while self._sequence.last < head:
             async with asyncio.timeout(_TIMEOUT_S):
                 rows = await self._history.after(self._sequence.last, _PAGE_ROWS)
+            # After the rows: what is trimmed in between is rather told than missed
+            trimmed = await self._trimmed() if _has_hole(rows, self._sequence.last) else 0
             for row in rows:
-                self._replay(row)
+                self._replay(row, trimmed)
             if not rows:
-                self._lose(head)
+                self._pass_over(head, trimmed)
             await asyncio.sleep(0)  # the readers' turn
         self._sequence.forget_early()
 
-    def _replay(self, row: Signal) -> None:
+    async def _trimmed(self) -> int:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return await self._history.trimmed()
+
+    def _replay(self, row: Signal, trimmed: int) -> None:
         if row.seq is None:
             raise ValueError(f"a row of the log without seq: {row}")
         if row.seq > self._sequence.last + 1:
-            self._lose(row.seq - 1)
+            self._pass_over(row.seq - 1, trimmed)
         for signal in self._sequence.admit(row.seq, row):
             self._stats.filled += 1
             self._deliver(signal)
 
-    def _lose(self, to_seq: int) -> None:
-        gap = Gap(TRIMMED, from_seq=self._sequence.last + 1, to_seq=to_seq)
-        log.warning("bus.log_trimmed", from_seq=gap.from_seq, to_seq=gap.to_seq)
-        self._tell(gap)
+    def _pass_over(self, to_seq: int, trimmed: int) -> None:
+        from_seq, lost_to = self._sequence.last + 1, min(to_seq, trimmed)
+        if from_seq <= lost_to:
+            log.warning("bus.log_trimmed", from_seq=from_seq, to_seq=lost_to)
+            self._tell(Gap(TRIMMED, from_seq=from_seq, to_seq=lost_to))
         for signal in self._sequence.skip_to(to_seq):
             self._deliver(signal)
 
@@ -142,6 +154,10 @@ class LogFollower:
         self._not_before = _now() + self._backoff_s
         self._compare_at = self._not_before
         self._backoff_s = min(self._backoff_s * 2, _MAX_BACKOFF_S)
+
+
+def _has_hole(rows: list[Signal], last: int) -> bool:
+    return not rows or rows[-1].seq != last + len(rows)
 
 
 def _now() -> float:

@@ -27,16 +27,17 @@ def upgrade() -> None:
     with op.batch_alter_table("events") as batch_op:
         batch_op.create_index(batch_op.f("ix_events_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_events_subject_id"), ["subject_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_events_type"), ["type"], unique=False)
+        batch_op.create_index("ix_events_type_at", ["type", "at"], unique=False)
 
     op.create_table(
         "feed_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("trimmed_seq", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_feed_head_single_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_head")),
     )
-    op.execute("INSERT INTO feed_head (id, seq) VALUES (1, 0)")
+    op.execute("INSERT INTO feed_head (id, seq, trimmed_seq) VALUES (1, 0, 0)")
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -82,10 +83,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("jobs") as batch_op:
         batch_op.create_index(batch_op.f("ix_jobs_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_jobs_finished_at"), ["finished_at"], unique=False)
         batch_op.create_index("ix_jobs_due", ["state", "run_at"], unique=False)
         batch_op.create_index("ix_jobs_lease", ["lease_owner", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_subject_id"), ["subject_id"], unique=False)
 
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("owner", sa.String(length=80), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
     op.create_table(
         "tokens",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -174,16 +183,18 @@ def downgrade() -> None:
     op.drop_table("workers")
     op.drop_table("weights")
     op.drop_table("tokens")
+    op.drop_table("leases")
     with op.batch_alter_table("jobs") as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_subject_id"))
         batch_op.drop_index("ix_jobs_lease")
         batch_op.drop_index("ix_jobs_due")
+        batch_op.drop_index(batch_op.f("ix_jobs_finished_at"))
         batch_op.drop_index(batch_op.f("ix_jobs_created_at"))
 
     op.drop_table("jobs")
     op.drop_table("feed_head")
     with op.batch_alter_table("events") as batch_op:
-        batch_op.drop_index(batch_op.f("ix_events_type"))
+        batch_op.drop_index("ix_events_type_at")
         batch_op.drop_index(batch_op.f("ix_events_subject_id"))
         batch_op.drop_index(batch_op.f("ix_events_at"))
 

@@ -71,6 +71,7 @@ class Log:
         self._db.execute("CREATE TABLE events (seq INTEGER PRIMARY KEY, type TEXT, subject TEXT)")
         self._db.execute("CREATE TABLE head (seq INTEGER)")
         self._db.execute("INSERT INTO head VALUES (0)")
+        self._trimmed = 0
         self.available = True
         self.committed = 0
         self.reads = 0
@@ -85,6 +86,11 @@ class Log:
 
     def trim(self, *, to_seq: int) -> None:
         self._db.execute("DELETE FROM events WHERE seq <= ?", (to_seq,))
+        self._trimmed = to_seq
+
+    def forget(self, *seqs: int) -> None:
+        """Removes rows that nobody misses."""
+        self._db.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in seqs])
 
     def restore_backup(self, *, head: int) -> None:
         self._db.execute("DELETE FROM events WHERE seq > ?", (head,))
@@ -100,6 +106,10 @@ class Log:
             "SELECT seq, type, subject FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         )
         return [_signal(row) for row in rows]
+
+    async def trimmed(self) -> int:
+        await self._read()
+        return self._trimmed
 
     def close(self) -> None:
         self._db.close()

@@ -173,6 +173,40 @@ async def test_rows_that_the_log_no_longer_holds_are_told_to_everyone(server, hi
         assert await take(other, 1) == [gap]
 
 
+async def test_holes_that_nobody_misses_are_not_told(server, history):
+    """As samples leave when the log is kept short; also where they were the newest rows."""
+    async with (
+        running(server.url, history, idle_s=NEVER_IDLE_S) as hub,
+        publishing(server.url) as backend,
+        hub.subscribe(everything) as subscription,
+    ):
+        for _ in range(6):
+            history.commit("job_a")
+        history.forget(1, 3, 4)
+        await backend.publish(CHANNEL, history.commit("job_a").encode())
+        assert await take_seqs(subscription, 4) == [2, 5, 6, 7]
+        history.commit("job_a")
+        history.forget(8)
+        await backend.publish(CHANNEL, history.commit("job_a").encode())
+        assert await take_seqs(subscription, 1) == [9]
+        assert hub.stats.gaps == 0
+
+
+async def test_only_the_trimmed_part_of_a_hole_is_told(server, history):
+    async with (
+        running(server.url, history, idle_s=NEVER_IDLE_S) as hub,
+        publishing(server.url) as backend,
+        hub.subscribe(everything) as subscription,
+    ):
+        for _ in range(5):
+            history.commit("job_a")
+        history.trim(to_seq=2)
+        history.forget(3)
+        await backend.publish(CHANNEL, history.commit("job_a").encode())
+        assert await take(subscription, 1) == [Gap("trimmed", from_seq=1, to_seq=2)]
+        assert await take_seqs(subscription, 3) == [4, 5, 6]
+
+
 async def test_log_that_was_trimmed_to_its_head_is_a_gap_to_the_head(server, history):
     async with (
         running(server.url, history, idle_s=0.1) as hub,
