@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from core import ids
 from core.jobs.entity import Job as JobRow
 from core.jobs.entity import JobFile as JobFileRow
 from core.jobs.entity import JobLog as JobLogRow
@@ -215,7 +216,9 @@ class JobFilter:
     since: datetime | None = strawberry.field(default=None, description="Created then or later.")
 
     def state(self) -> JobFilterState:
-        return JobFilterState(self.kinds, self.states, self.subject_id, self.since)
+        """Raises BadId."""
+        subject = None if self.subject_id is None else ids.canonical(self.subject_id)
+        return JobFilterState(self.kinds, self.states, subject, self.since)
 
 
 @strawberry.type(description="The job that a mutation changed.")

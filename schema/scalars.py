@@ -12,8 +12,10 @@ Bytes = NewType("Bytes", int)
 Json = NewType("Json", object)
 
 MAX_BYTES = 2**63 - 1
+_DIGITS = re.compile(r"[0-9]{1,19}")
 _DURATION = re.compile(
-    r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+    r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
+    re.ASCII,
 )
 
 
@@ -28,7 +30,10 @@ def _read_time(value: Any) -> datetime:
         raise GraphQLError(f"{value!r} is not an RFC 3339 time") from None
     if time.tzinfo is None:
         raise GraphQLError(f"{value!r} has no offset: end it with Z or +00:00")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise GraphQLError(f"{value!r} is not within the years 1 to 9999 of UTC") from None
 
 
 def _write_bytes(value: int) -> str:
@@ -37,7 +42,8 @@ def _write_bytes(value: int) -> str:
 
 def _read_bytes(value: Any) -> int:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not text.isdecimal() or int(text) > MAX_BYTES:
+    # The length first: int() refuses thousands of digits with an error of its own
+    if not isinstance(text, str) or not _DIGITS.fullmatch(text) or int(text) > MAX_BYTES:
         raise GraphQLError(f"{value!r} is not a byte count: a decimal string from 0 to 2^63-1")
     return int(text)
 
@@ -53,7 +59,10 @@ def _read_duration(value: Any) -> timedelta:
     parts = {k: float(v) for k, v in match.groupdict().items() if v} if match else {}
     if not parts:
         raise GraphQLError(f"{value!r} is not an ISO 8601 duration such as PT90S or P2DT12H")
-    return timedelta(**parts)
+    try:
+        return timedelta(**parts)
+    except OverflowError:
+        raise GraphQLError(f"{value!r} is too long a time") from None
 
 
 SCALARS: dict[object, ScalarDefinition] = {

@@ -13,6 +13,7 @@ from infra.hub.client import HubFile
 _REPO = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 PATTERNS = 50
+PATTERN_CHARS = 512
 
 
 def check_repo(repo: str) -> str:
@@ -43,6 +44,9 @@ def select(
     for name, patterns in (("allow", allow), ("ignore", ignore)):
         if patterns is not None and len(patterns) > PATTERNS:
             raise Invalid(f"at most {PATTERNS} patterns", field=[name])
+        if not all(len(p) <= PATTERN_CHARS and p.isprintable() for p in patterns or ()):
+            text = f"a pattern has at most {PATTERN_CHARS} printable characters"
+            raise Invalid(text, field=[name])
     chosen = [
         f
         for f in files

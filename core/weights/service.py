@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import ids
-from core.errors import AlreadyExists, Conflict, Invalid, NotFound
+from core.errors import AlreadyExists, Conflict, DomainError, Invalid, NotFound
 from core.feed.service import append
 from core.hub.service import Hub
 from core.ids import WeightsId
@@ -189,10 +189,18 @@ class WeightsService:
         return await self._store.read(repository.get, ids.parse(weights_id, ids.Prefix.WEIGHTS))
 
     async def at(self, location: str, path: str) -> Weights | None:
+        """None also for what can be no path or no location."""
+        try:
+            _check_location(location)
+            path = parse_target(path)
+        except DomainError:
+            return None
         return await self._store.read(repository.at, location, path)
 
     async def page(self, location: str | None, *, first: int, after: str | None) -> Page[Weights]:
-        """By path. Raises BadCursor."""
+        """By path. Raises BadCursor, and NotFound for a location that does not exist."""
+        if location is not None:
+            _check_location(location)
         after_path = None if after is None else decode(after)
         rows = await self._store.read(
             repository.listed, location, limit=first + 1, after_path=after_path
@@ -235,8 +243,8 @@ def _check(request: InstallRequest) -> None:
     if not -100 <= request.priority <= 100:
         raise Invalid("the priority is between -100 and 100", field=["priority"])
     key = request.idempotency_key
-    if key is not None and not 1 <= len(key) <= 200:
-        raise Invalid("the key has 1 to 200 characters", field=["idempotencyKey"])
+    if key is not None and not (1 <= len(key) <= 200 and key.isprintable()):
+        raise Invalid("the key has 1 to 200 printable characters", field=["idempotencyKey"])
 
 
 def _check_location(location: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.api import Api
 from tests.graphql_client import Client
+from tests.server.work import Work
 
 
 @pytest.fixture
@@ -40,3 +41,8 @@ async def anyone(api: Api) -> AsyncIterator[Client]:
     """Sends no token."""
     async with Client(api.url) as client:
         yield client
+
+
+@pytest.fixture
+def work(api: Api) -> Work:
+    return Work(api)
