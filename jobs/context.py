@@ -34,26 +34,47 @@ class Done:
     also: Callable[[Tx, Job], object]
 
 
+class Stop:
+    """Set when a run has to end (fenced, cancelled, shutting down), and by itself once the lease
+    is over.
+
+    So a thread that wakes up in a process that stood still sees at once what the event loop has
+    yet to find out.
+    """
+
+    def __init__(self, owned: Callable[[], bool]) -> None:
+        self._owned = owned
+        self._told = threading.Event()
+
+    def set(self) -> None:
+        self._told.set()
+
+    def is_set(self) -> bool:
+        return self._told.is_set() or not self._owned()
+
+
 @dataclass(slots=True, eq=False)
 class TaskContext:
     """One run of a job on this worker.
 
-    `stop` is set when the run has to end (fenced, cancelled, shutting down); blocking work watches
-    it. `owned` says whether this worker still holds the lease.
+    `owned` says whether this worker still holds the lease. Blocking work watches `stop`.
     """
 
     job: Job
     services: Services
     owned: Callable[[], bool]
     meter: Meter = field(default_factory=Meter)
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(init=False)
     _lines: list[Line] = field(default_factory=list)
     _lines_lost: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self.stop = Stop(self.owned)
+
     def guard(self) -> None:
         """Precedes every side effect that others can see. Raises Fenced."""
-        if self.stop.is_set() or not self.owned():
+        if self.stop.is_set():
             raise Fenced(self.job.id)
 
     def log(

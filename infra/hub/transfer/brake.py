@@ -5,19 +5,25 @@ import socket
 import threading
 
 from infra.hub.errors import TransferStopped
+from infra.hub.transfer.plan import Stop
 
 
 class Brake:
-    """Pulled once and for ever. Shuts down the sockets it was told of: a blocked recv returns."""
+    """Pulled once and for ever. Shuts down the sockets it was told of: a blocked recv returns.
 
-    def __init__(self) -> None:
+    `stop` is asked at each check besides: a process that stood still for a while must not write
+    until somebody gets to pulling.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
         self._pulled = threading.Event()
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
 
     @property
     def pulled(self) -> bool:
-        return self._pulled.is_set()
+        return self._pulled.is_set() or self._stop.is_set()
 
     def pull(self) -> None:
         with self._lock:
@@ -39,8 +45,8 @@ class Brake:
             self._sockets.discard(sock)
 
     def check(self) -> None:
-        """Raises TransferStopped once pulled."""
-        if self._pulled.is_set():
+        """Raises TransferStopped once pulled or stopped."""
+        if self.pulled:
             raise TransferStopped("the transfer was stopped")
 
     def wait(self, delay_s: float) -> None:

@@ -3,7 +3,6 @@
 A full engine (ranges, journal, adaptive connections) fits behind the same function.
 """
 
-import threading
 from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -15,7 +14,7 @@ from infra.hub.transfer.connection import Connections
 from infra.hub.transfer.dialer import Dialer
 from infra.hub.transfer.fetch import Fetch
 from infra.hub.transfer.part import Part
-from infra.hub.transfer.plan import Observer, TransferPlan, part_names
+from infra.hub.transfer.plan import Observer, Stop, TransferPlan, part_names
 from infra.hub.transfer.resolve import Source
 
 # One per file in flight. Larger ones make neither the hash nor the disk faster.
@@ -23,15 +22,16 @@ _BUFFER_BYTES = 1 << 20
 _STOP_POLL_S = 0.05
 
 
-def transfer(plan: TransferPlan, staging: Path, observer: Observer, stop: threading.Event) -> None:
+def transfer(plan: TransferPlan, staging: Path, observer: Observer, stop: Stop) -> None:
     """Brings every file of `plan` to `staging/<path>`, synced and verified, then returns.
 
     Files and parts that an earlier attempt left in `staging` are hashed and used. Blocks, with
     `parallel_files` threads and 1 MiB each. The first file that fails stops the others, and its
     error is raised: any HubError, or OSError if the disk fails otherwise than by being full. When
-    `stop` is set, TransferStopped is raised within 0.3 s, except while a name is looked up.
+    `stop` is set, TransferStopped is raised within 0.3 s, except while a name is looked up; no
+    thread writes anything after it has seen it set.
     """
-    crew = _Crew(plan, staging, observer)
+    crew = _Crew(plan, staging, observer, stop)
     workers = min(plan.parallel_files, len(plan.files))
     if not workers:
         return
@@ -42,7 +42,7 @@ def transfer(plan: TransferPlan, staging: Path, observer: Observer, stop: thread
             crew.brake.pull()
 
 
-def _join(running: set[Future[None]], brake: Brake, stop: threading.Event) -> None:
+def _join(running: set[Future[None]], brake: Brake, stop: Stop) -> None:
     while running:
         done, running = wait(running, timeout=_STOP_POLL_S, return_when=FIRST_EXCEPTION)
         failures = [failure for future in done if (failure := future.exception())]
@@ -56,8 +56,8 @@ def _join(running: set[Future[None]], brake: Brake, stop: threading.Event) -> No
 class _Crew:
     """What the threads of one transfer share."""
 
-    def __init__(self, plan: TransferPlan, staging: Path, observer: Observer) -> None:
-        self.brake = Brake()
+    def __init__(self, plan: TransferPlan, staging: Path, observer: Observer, stop: Stop) -> None:
+        self.brake = Brake(stop)
         self._plan = plan
         self._staging = staging
         self._observer = observer

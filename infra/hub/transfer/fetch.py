@@ -49,6 +49,7 @@ class Fetch:
         with _room(path), self.part:
             self.part.read_back(self.buffer, self._advanced)
             self._verified()
+            self.brake.check()
             self.part.publish()
             self.observer.file_verified(path, self.part.digest.sha256)
 
@@ -103,6 +104,7 @@ class Fetch:
                 count = answer.read_into(self.buffer[:left_bytes])
                 if count == 0:
                     raise Interrupted(f"the answer ended {left_bytes} bytes early")
+                self.brake.check()
                 self.part.append(self.buffer[:count])
                 self._advanced(count)
 
@@ -125,6 +127,7 @@ class Fetch:
             raise Interrupted("the server sends another range than asked for", delay_s=0)
 
     def _start_over(self) -> None:
+        self.brake.check()  # a part that is another's by now would be emptied under its hands
         self.observer.advanced(self.file.path, -self.part.position_bytes)
         self.part.restart()
 

@@ -31,6 +31,13 @@ class TransferPlan:
         check_paths(self.files, repo=self.repo)
 
 
+class Stop(Protocol):
+    """Whether to go on; asked from several threads, before each change of the disk."""
+
+    def is_set(self) -> bool:
+        """True: nothing more may be written. As of threading.Event."""
+
+
 class Observer(Protocol):
     """Hears every step, from several threads at once; must be quick and must not raise."""
 

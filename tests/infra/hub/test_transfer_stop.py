@@ -9,7 +9,7 @@ import pytest
 
 from infra.hub.errors import TransferStopped
 from tests.fakes.hub.counters import ServedRange
-from tests.fakes.hub.faults import Rate, Stall, Status
+from tests.fakes.hub.faults import Corrupt, Rate, Stall, Status
 from tests.infra.hub.repository import FILES, MIB, WEIGHTS, plan_for
 from tests.infra.hub.watching import Recorder, contents, in_thread, run, transfer_threads
 
@@ -100,3 +100,45 @@ def test_transfer_that_is_stopped_beforehand_fetches_nothing_more(hub, commit, t
     ):
         transfer.result(10)
     assert set(contents(tmp_path)) <= {f"{path}.part" for path in FILES} | {"empty.txt"}
+
+
+class SeenByThreads:
+    """A stop that whoever pulls the brake never sees: as in a process that stood still, whose
+    threads wake up before that one does.
+    """
+
+    def __init__(self) -> None:
+        self._told = threading.Event()
+
+    def set(self) -> None:
+        self._told.set()
+
+    def is_set(self) -> bool:
+        return self._told.is_set() and threading.current_thread().name.startswith("hub-transfer")
+
+
+def test_thread_that_sees_the_stop_writes_nothing_more(hub, commit, tmp_path):
+    """What it wrote would go into a file that another process may work on by then."""
+    plan = plan_for(hub, WEIGHTS, revision=commit, timeout_s=60)
+    hub.faults.cdn.set(Stall(after_bytes=MIB))
+    heard, stop = Recorder(), SeenByThreads()
+    with in_thread(plan, tmp_path, heard, stop) as transfer:
+        heard.wait_until(lambda heard: heard.total_bytes == MIB)
+        stop.set()
+        hub.faults.clear()  # the rest arrives now
+        with pytest.raises(TransferStopped):
+            transfer.result(10)
+    assert contents(tmp_path) == {f"{WEIGHTS}.part": CONTENT[:MIB]}
+
+
+def test_thread_that_sees_the_stop_does_not_start_a_part_over(hub, commit, tmp_path):
+    plan = plan_for(hub, WEIGHTS, revision=commit, timeout_s=60)
+    hub.faults.cdn.set(Corrupt(offset=7), Stall(after_bytes=4 * MIB))
+    heard, stop = Recorder(), SeenByThreads()
+    with in_thread(plan, tmp_path, heard, stop) as transfer:
+        heard.wait_until(lambda heard: heard.total_bytes == 4 * MIB)
+        stop.set()
+        hub.faults.clear()
+        with pytest.raises(TransferStopped):
+            transfer.result(10)
+    assert len((tmp_path / f"{WEIGHTS}.part").read_bytes()) == 4 * MIB
