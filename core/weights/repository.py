@@ -56,7 +56,6 @@ def put(tx: Tx, weights: Weights, weights_files: Sequence[WeightsFile]) -> None:
     tx.session.execute(
         delete(Weights).where(Weights.location == weights.location, Weights.path == weights.path)
     )
-    tx.session.expunge_all()
     tx.session.add(weights)
     tx.session.flush()
     tx.session.add_all(weights_files)
