@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 from infra import settings
 from scripts.docs_meanings import DEFAULTS, MEANINGS
 
-UNITS = {"_bytes": "bytes", "_percent": "percent", "_s": "seconds"}
+UNITS = {"_bytes": "bytes", "_percent": "percent", "_days": "days", "_s": "seconds"}
 GROUPS: dict[str, type[BaseSettings]] = {"home": settings.Home, **settings._GROUPS}
 
 
