@@ -43,17 +43,22 @@ async def follow(
     without a row too. Raises BadId.
     """
     wanted = _matcher(globs)
+    # Asked before the hub, whose own position may lag behind what is committed already
+    head = await feed.head()
     async with hub.subscribe(lambda s: s.seq is not None or (ticks and wanted(s.type))) as live:
         if isinstance(after, int):
             cursor = after
         elif after is None:
-            cursor = live.position
+            cursor = head
         else:
             event = await feed.find(after)
-            cursor = live.position if event is None else event.seq
             if event is None:
+                # The present state, which is now read, tells all up to the last event
                 last = await feed.latest(1)
+                cursor = last[0].seq if last else head
                 yield EventGap(after, last[0].id if last else after, "not-held")
+            else:
+                cursor = event.seq
         last_id = after if isinstance(after, str) else None
         while True:
             stretch = await feed.stretch(cursor, BATCH)

@@ -2,9 +2,9 @@
 
 from sqlalchemy import select
 
-from core.feed import repository
 from core.feed.entity import Event
 from core.feed.kinds import EventType
+from core.feed.repository import delete_beginning
 from core.feed.service import NewEvent, append
 from infra.db.store import Store, Tx
 
@@ -26,4 +26,4 @@ async def subjects(store: Store) -> list[tuple[int, str | None]]:
 
 def trim(tx: Tx, *, to_seq: int) -> None:
     """As the trimming of old events does."""
-    repository.delete_beginning(tx, to_seq)
+    delete_beginning(tx, to_seq)

@@ -169,19 +169,43 @@ def test_publishing_never_replaces(volume: Volume):
     assert (staged / "deep" / "file").read_text() == "new"
 
 
-def test_overwriting_swaps_and_removes_what_was_there(volume: Volume):
+PUBLISHED = {"Qwen", "Qwen/x", f"Qwen/x/{MANIFEST}", "Qwen/x/deep", "Qwen/x/deep/file"}
+
+
+def test_overwriting_swaps_and_keeps_what_was_there_in_staging(volume: Volume):
     old, staged = put(volume, "Qwen/x"), stage(volume)
     descriptor = os.open(old / "file", os.O_RDONLY)
     try:
         volume.publish(staged, "Qwen/x", overwrite=True)
+        volume.discard(JOB)
         # A server that maps the old file goes on with it.
         assert os.read(descriptor, 10) == b"old"
     finally:
         os.close(descriptor)
-    assert tree(volume) == {
-        "Qwen", "Qwen/x", f"Qwen/x/{MANIFEST}", "Qwen/x/deep", "Qwen/x/deep/file"
-    }  # fmt: skip
-    assert volume.staged() == []
+    assert tree(volume) == PUBLISHED
+
+
+def test_published_folder_is_taken_back(volume: Volume):
+    volume.publish(stage(volume), "Qwen/x", overwrite=False)
+    volume.take_back("Qwen/x", JOB)
+    assert not (volume.root / "Qwen" / "x").exists()
+    assert volume.staged() == [JOB]
+    volume.take_back("Qwen/x", JOB)
+
+
+def test_overwritten_folder_comes_back(volume: Volume):
+    put(volume, "Qwen/x")
+    volume.publish(stage(volume), "Qwen/x", overwrite=True)
+    volume.take_back("Qwen/x", JOB)
+    assert volume.manifest("Qwen/x") == {"jobId": "earlier"}
+    assert (volume.root / "Qwen" / "x" / "file").read_text() == "old"
+    assert volume.staged() == [JOB]
+
+
+def test_folder_of_another_job_is_not_taken_back(volume: Volume):
+    put(volume, "Qwen/x")
+    volume.take_back("Qwen/x", JOB)
+    assert volume.manifest("Qwen/x") == {"jobId": "earlier"}
 
 
 def test_overwriting_nothing_is_publishing(volume: Volume):
