@@ -155,8 +155,11 @@ def retry_later(tx: Tx, job_id: JobId, epoch: int, error: JobError, *, delay_s: 
 
 
 def hand_over(tx: Tx, job_id: JobId, epoch: int) -> Job:
-    """RUNNING → PENDING, due at once, the attempt given back: this worker stops. Raises Fenced."""
-    values = {"run_at": db_now(), "attempt": Job.attempt - 1, "dispatched_at": db_now()}
+    """RUNNING → PENDING, the attempt given back: this worker stops. Raises Fenced.
+
+    Still due since it first was, and so before all that came after it.
+    """
+    values = {"attempt": Job.attempt - 1, "dispatched_at": db_now()}
     job = _back(tx, job_id, epoch, {**values, "dispatch_n": Job.dispatch_n + 1})
     append(tx, events.state_changed(job))
     tx.outbox.wake.append(f"{job.id}:{job.dispatch_n}")

@@ -34,7 +34,8 @@ def expire(tx: Tx) -> int:
     """Takes jobs from workers that stopped renewing: back to PENDING, or FAILED after too many
     crashes.
 
-    Returns how many. The attempt is given back, for a crash is counted apart.
+    Returns how many. The attempt is given back, for a crash is counted apart; and a job stays due
+    since it first was, so that it goes on before all that came after it.
     """
     poison = Job.crashes + 1 >= Job.max_crashes
     lost = _locked(tx, Job.state == JobState.RUNNING, Job.lease_until < db_now())
@@ -55,7 +56,6 @@ def expire(tx: Tx) -> int:
             bytes_per_second=None,
             epoch=Job.epoch + 1,
             attempt=Job.attempt - 1,
-            run_at=db_now(),
             dispatched_at=None,
             lease_owner=None,
             lease_until=None,
