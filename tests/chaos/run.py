@@ -147,12 +147,12 @@ async def _drain(store: Store) -> None:
 
 async def _tidy(installation: Installation, store: Store) -> None:
     """A worker that starts clears away what killed ones have left; then all end."""
-    for slot, worker in enumerate(installation.workers):
-        assert worker is not None
-        await installation.end_worker(worker)
-        if slot == 0:
-            last = installation.start_worker(slot)
+    async with asyncio.TaskGroup() as ending:
+        for worker in installation.workers:
+            assert worker is not None
+            ending.create_task(installation.end_worker(worker))
     await _until(lambda: _none_held(store))
+    last = installation.start_worker(0)
     await _until(lambda: _is_ready(last.log))
     await installation.end_worker(last)
 
