@@ -58,6 +58,8 @@ class Reporter:
     async def flush(self, runs: list[TaskContext]) -> None:
         """Writes what the runs have counted and logged since the last time, in one transaction."""
         async with self._flushing:  # two at once could commit the older numbers last
+            # In the order of their ids, as leases are renewed: else Postgres finds deadlocks
+            runs = sorted(runs, key=lambda run: run.job.id)
             batch = [(run, run.meter.drain(), run.take_lines()) for run in runs]
             work = [(run, self._progress(run, r), lines) for run, r, lines in batch]
             work = [entry for entry in work if entry[1] is not None or entry[2]]

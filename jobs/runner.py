@@ -64,6 +64,7 @@ class Runner:
         self._settings = services.settings.jobs
         self._runs: dict[str, Run] = {}
         self._stopping = False
+        self._claiming = asyncio.Lock()
         self._woken = asyncio.Event()
         self.lease = Lease(
             services.store,
@@ -93,11 +94,12 @@ class Runner:
         while not self._stopping and len(self._runs) < self._settings.concurrency:
             if not await store.read(claim.anything_due):
                 return
-            began_s = time.monotonic()
-            job = await store.write(claim.claim, owner=self.lease.owner, lease_ttl_s=ttl_s)
-            if job is None:
-                return
-            self._start(job, began_s)
+            async with self._claiming:
+                began_s = time.monotonic()
+                job = await store.write(claim.claim, owner=self.lease.owner, lease_ttl_s=ttl_s)
+                if job is None:
+                    return
+                self._start(job, began_s)
 
     def drop(self, job_id: str) -> None:
         """The job is not ours any more: its run stops, and writes nothing."""
@@ -112,6 +114,8 @@ class Runner:
         attempt.
         """
         self._stopping = True
+        async with self._claiming:  # what is being claimed is ours, and has to be handed over
+            pass
         tasks = [run.task for run in self._runs.values() if run.task is not None]
         for run in self._runs.values():
             _stop(run)
@@ -251,7 +255,9 @@ def _stop(run: Run) -> None:
     run.ctx.stop.set()
     if run.task is not None and not run.ending:
         run.ending = True
-        run.task.cancel()
+        # Not at once: a task that is cancelled before its first step never takes it, and nobody
+        # would write how the run ended.
+        asyncio.get_running_loop().call_soon(run.task.cancel)
 
 
 def _backoff_s(attempt: int) -> float:
