@@ -2,8 +2,8 @@
 
 A broken connection is opened again after a jittered, growing pause. What happens then depends on
 the field: entity subscriptions start with the present state by themselves; logs and events go on
-after the last entry that was seen, so that none is lost or repeated. Refused tokens and mistakes in
-the request end the subscription at once.
+where they were (`position`), so that none is lost or repeated. Refused tokens and mistakes in the
+request end the subscription at once.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import contextlib
 import random
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -18,9 +19,11 @@ from gql.transport.exceptions import TransportError, TransportQueryError
 from graphql import ExecutionResult
 
 from mllm_client import wire
+from mllm_client._generated.documents import EVENTS
 from mllm_client.config import Server
 from mllm_client.document import Document
 from mllm_client.errors import MllmError, Unreachable, failure, refused
+from mllm_client.position import Position
 from mllm_client.transport import unreachable
 
 # Bad message, subprotocol not acceptable, subscriber exists: our mistake, a second try repeats it
@@ -56,14 +59,18 @@ async def follow(
     variables: dict[str, Any],
     retry: Retry | None = None,
     on_lost: Lost | None = None,
+    since: datetime | None = None,
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The data of each answer, until the server completes the subscription.
+
+    `since`: of events, begin with those then or later; None: from now on, or after what the
+    variables say.
 
     Raises Unauthenticated, Forbidden, GraphQLFailure, and Unreachable when the server cannot be
     reached at first or stays away longer than `retry.give_up_s`.
     """
     retry = retry or Retry()
-    position = dict(variables)
+    position = Position(document, variables, since=since)
     clock = asyncio.get_running_loop().time
     attempt, stands_since, lost_at = 0, None, 0.0
     while True:
@@ -74,8 +81,7 @@ async def follow(
                         stands_since = clock()
                         continue
                     attempt = 0
-                    if document.root:
-                        advance(document.root, data[document.root], position)
+                    position.advance(data)
                     yield data
             return
         except Unreachable as error:
@@ -93,17 +99,8 @@ async def follow(
             await asyncio.sleep(pause_s)
 
 
-def advance(root: str, value: Any, position: dict[str, Any]) -> None:
-    """Moves `after` behind the entry just seen, for the fields that can go on from there."""
-    match root:
-        case "jobLogAdded":
-            position["after"] = value["cursor"]
-        case "eventAdded":
-            position["after"] = value["to"] if "to" in value else value["id"]
-
-
 async def once(
-    server: Server, document: Document, variables: dict[str, Any]
+    server: Server, document: Document, position: Position
 ) -> AsyncGenerator[dict[str, Any] | None, None]:
     """One connection: None as soon as it stands, then each answer.
 
@@ -111,12 +108,16 @@ async def once(
     """
     async with wire.session() as session:
         socket = wire.Socket(server, session)
-        request = wire.StoredRequest(
-            document.text, variables=variables, operation=document.name or None
-        )
         try:
             await socket.connect()
             yield None
+            if not position.is_known:
+                first = await position.find(lambda variables: events(socket, variables))
+                if first is not None:
+                    yield {document.root: first}
+            request = wire.StoredRequest(
+                document.text, variables=position.variables, operation=document.name or None
+            )
             async with contextlib.aclosing(socket.results(request)) as results:
                 async for result in results:
                     yield checked(result)
@@ -124,6 +125,15 @@ async def once(
             raise translated(server, error) from error
         finally:
             await socket.close()
+
+
+async def events(socket: wire.Socket, variables: dict[str, Any]) -> list[Any]:
+    """A page of events, asked for on the connection that stands."""
+    request = wire.StoredRequest(EVENTS.text, variables=variables, operation=EVENTS.name)
+    async with contextlib.aclosing(socket.results(request)) as results:
+        async for result in results:
+            return list(checked(result)[EVENTS.root]["nodes"])
+    return []
 
 
 def checked(result: ExecutionResult) -> dict[str, Any]:

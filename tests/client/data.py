@@ -1,11 +1,13 @@
 """What the double knows: one install at work, one that failed, one installed model."""
 
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from typing import Any
 
 MIB = 1 << 20
 JOB = "job_01k3v8m2f0c9xq7z5r4t6w8y0b"
 FAILED_JOB = "job_01k3v8m2f0c9xq7z5r4t6w8y0c"
+RETRY_JOB = "job_01k3v8m2f0c9xq7z5r4t6w8y0h"
 WEIGHTS = "wts_01k3v8m2f0c9xq7z5r4t6w8y0d"
 EVENT = "evt_01k3v8m2f0c9xq7z5r4t6w8y0e"
 NEXT_EVENT = "evt_01k3v8m2f0c9xq7z5r4t6w8y0f"
@@ -85,6 +87,8 @@ def job(**changes: Any) -> dict[str, Any]:
         "finishedAt": None,
         "elapsed": "PT1H2M3.5S",
         "nextAttemptAt": None,
+        "retryOf": None,
+        "retriedBy": None,
         "files": files_of,
         "logs": connection(log_lines()),
         **changes,
@@ -119,6 +123,11 @@ def failed_job(**changes: Any) -> dict[str, Any]:
         "input": {"hubRepo": "an-organisation-with-a-long-name/and-a-model-whose-name-is-longer"},
     }
     return job(**{**failed, **changes})
+
+
+def retry_job(**changes: Any) -> dict[str, Any]:
+    """What a retry of the failed job makes."""
+    return job(id=RETRY_JOB, state="PENDING", **{"retryOf": failed_job(), **changes})
 
 
 def log_lines() -> list[dict[str, Any]]:
@@ -181,6 +190,36 @@ def event(**changes: Any) -> dict[str, Any]:
         "detail": {"bytes": "987758592"},
         **changes,
     }
+
+
+def event_log(*events: dict[str, Any]) -> Any:
+    """The field `events` over a log that holds these, oldest first."""
+
+    def resolve(
+        _info: Any,
+        types: list[str] | None = None,
+        since: Any = None,
+        first: int = 50,
+        after: str | None = None,
+    ) -> dict[str, Any]:
+        kept = [one for one in events if any(fnmatch(one["type"], g) for g in types or ["*"])]
+        if since is None and after is None:
+            kept = kept[-first:]
+        if since is not None:
+            start = datetime.fromisoformat(str(since))
+            kept = [one for one in kept if datetime.fromisoformat(one["at"]) >= start]
+        if after is not None:
+            kept = [one for one in kept if one["id"] > after]
+        page = kept[:first]
+        info = {
+            "hasNextPage": len(kept) > first,
+            "hasPreviousPage": False,
+            "startCursor": page[0]["id"] if page else None,
+            "endCursor": page[-1]["id"] if page else None,
+        }
+        return {"nodes": page, "pageInfo": info}
+
+    return resolve
 
 
 def system(**changes: Any) -> dict[str, Any]:

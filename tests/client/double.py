@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
-from graphql import ExecutionResult, build_schema, execute, parse, subscribe, validate
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    OperationDefinitionNode,
+    OperationType,
+    build_schema,
+    execute,
+    parse,
+    subscribe,
+    validate,
+)
 
 from tests.client import data
 
@@ -143,21 +153,26 @@ class Double:
             await socket.close(code=4401, message=b"Unauthorized")
             return socket
         await socket.send_json({"type": "connection_ack"})
-        message = await socket.receive()
-        if message.type is not WSMsgType.TEXT:
-            return socket
-        start = json.loads(message.data)
-        assert start["type"] == "subscribe"
-        body = start["payload"]
-        self._record(
-            Sent(
-                body.get("operationName"), body["query"], body.get("variables") or {}, header, init
+        writers: list[asyncio.Task[None]] = []
+        async for message in socket:  # ends when the client leaves
+            assert message.type is WSMsgType.TEXT
+            start = json.loads(message.data)
+            if start["type"] != "subscribe":
+                continue
+            body = start["payload"]
+            self._record(
+                Sent(
+                    body.get("operationName"),
+                    body["query"],
+                    body.get("variables") or {},
+                    header,
+                    init,
+                )
             )
-        )
-        writer = asyncio.create_task(self._answers(socket, request, start["id"], body))
-        async for _ in socket:  # ends when the client leaves, or completes and leaves
-            pass
-        writer.cancel()
+            answers = self._answers(socket, request, start["id"], body)
+            writers.append(asyncio.create_task(answers))
+        for writer in writers:
+            writer.cancel()
         return socket
 
     async def _answers(
@@ -169,10 +184,8 @@ class Double:
             formatted = [mistake.formatted for mistake in mistakes]
             await socket.send_json({"type": "error", "id": name, "payload": formatted})
             return
-        stream = subscribe(
-            SCHEMA, document, root_value=self.root, variable_values=body.get("variables")
-        )
         try:
+            stream = self._stream(document, body.get("variables"))
             assert isinstance(stream, AsyncIterator), stream
             async for result in stream:
                 payload = result.formatted
@@ -188,6 +201,20 @@ class Double:
             await socket.close(code=1011)
             raise
 
+    def _stream(self, document: DocumentNode, variables: dict[str, Any] | None) -> Any:
+        """Answers of a subscription, or the one of a query."""
+        operation = document.definitions[0]
+        assert isinstance(operation, OperationDefinitionNode)
+        if operation.operation is OperationType.SUBSCRIPTION:
+            return subscribe(SCHEMA, document, root_value=self.root, variable_values=variables)
+        result = execute(SCHEMA, document, root_value=self.root, variable_values=variables)
+        assert isinstance(result, ExecutionResult)
+        return only(result)
+
+
+async def only(result: ExecutionResult) -> AsyncIterator[ExecutionResult]:
+    yield result
+
 
 def canned() -> dict[str, Any]:
     """Root fields of a server: one install runs, one has failed, one model is there."""
@@ -198,7 +225,7 @@ def canned() -> dict[str, Any]:
         "allWeights": data.connection([data.weights()], totalSize=str(942 * data.MIB + 660)),
         "weights": lambda _info, path, location: data.weights() if path == data.PATH else None,
         "storage": lambda _info, location: data.storage(),
-        "events": data.connection([data.event()]),
+        "events": data.event_log(data.event()),
         "system": data.system(),
         "weightsInstall": payload(
             job=data.job(state="PENDING"),
@@ -207,6 +234,10 @@ def canned() -> dict[str, Any]:
             joined=False,
         ),
         "jobCancel": payload(job=data.job(state="CANCELLED")),
+        "jobPause": payload(job=data.job(state="PAUSED")),
+        "jobResume": payload(job=data.job(state="PENDING")),
+        "jobRetry": payload(job=data.retry_job()),
+        "jobsPurge": payload(purgedCount=3),
         "jobUpdated": steps("jobUpdated", data.job(), data.completed_job()),
         "jobLogAdded": steps("jobLogAdded", *data.log_lines()),
         "eventAdded": steps("eventAdded", data.event()),

@@ -18,6 +18,42 @@ USAGE = {
         "'job_1' is not the id of an event",
         "the id of an event starts with evt_",
     ),
+    "events --since 5x": (
+        "'5x' is not a time",
+        "write 90s, 15m, 1h or 2d, or a time like 2026-01-31T12:00Z",
+    ),
+    "events --since 2026-01-31": (
+        "'2026-01-31' does not say its time zone",
+        "write 90s, 15m, 1h or 2d, or a time like 2026-01-31T12:00Z",
+    ),
+    "events --since 9999-01-31T12:00Z": ("'9999-01-31T12:00Z' is yet to come", None),
+    "events --since 99999999d": ("'99999999d' is longer than there are dates", None),
+    f"events --since 1h --after {data.EVENT}": (
+        "--since and --after both say where to begin",
+        "choose one",
+    ),
+    "events --follow --limit 3": ("--limit does not go with --follow", None),
+    "jobs retry x": ("'x' is not the id of a job", "the id of a job starts with job_"),
+    "jobs purge --yes": (
+        "say how old, with --older-than or with --before",
+        "like --older-than 7d",
+    ),
+    "jobs purge --yes --older-than 7d --before 2026-01-31T12:00Z": (
+        "say how old, with --older-than or with --before",
+        "like --older-than 7d",
+    ),
+    "jobs purge --yes --older-than 7": (
+        "'7' is not a time span",
+        "write it like 90s, 15m, 1h or 2d",
+    ),
+    "jobs purge --yes --before noon": (
+        "'noon' is not a time",
+        "write it like 2026-01-31T12:00Z",
+    ),
+    "jobs purge --yes --older-than 7d --state running": (
+        "Invalid value for '--state': Value error, 'running' is not one of",
+        "see `mllm jobs purge --help`",
+    ),
     "weights install a/b/c": (
         "'a/b/c' is not a repository of the Hub",
         "write organisation/name, for example Qwen/Qwen2.5-0.5B-Instruct",

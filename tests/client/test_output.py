@@ -45,9 +45,6 @@ target      Qwen/Qwen2.5-0.5B-Instruct
 storage     file:///srv/weights/Qwen/Qwen2.5-0.5B-Instruct
 model path  /mnt/models/Qwen/Qwen2.5-0.5B-Instruct
 """,
-    "events": """\
-2026-01-31T12:00:00Z  job.completed       job_01k3v8m2f0c9xq7z5r4t6w8y0b
-""",
     "version": "mllm 0.1.0\n",
 }
 
@@ -133,12 +130,6 @@ def test_json_and_yaml_carry_the_same_whole_object(mllm: Run, command: str) -> N
     )
 
 
-def test_wide_terminal_shows_the_detail_of_events(mllm: Run) -> None:
-    result = mllm("events", env={"COLUMNS": "100"})
-
-    assert result.stdout.endswith(f'{data.JOB}  {{"bytes": "987758592"}}\n')
-
-
 def test_json_keeps_the_names_and_values_of_graphql(mllm: Run) -> None:
     [running, failed] = json.loads(mllm("jobs", "list", "-o", "json").stdout)
 
@@ -220,13 +211,6 @@ def test_api_streams_a_subscription_line_by_line(mllm: Run) -> None:
         '{"jobUpdated": {"state": "COMPLETED"}}',
     ]
     assert result.returncode == 0
-
-
-def test_events_are_followed_from_where_the_user_says(mllm: Run, server: Double) -> None:
-    result = mllm("events", "--follow", "--type", "job.*", "--after", data.NEXT_EVENT, "-o", "json")
-
-    assert json.loads(result.stdout)["id"] == data.EVENT
-    assert server.variables("EventAdded") == [{"types": ["job.*"], "after": data.NEXT_EVENT}]
 
 
 def test_completion_script_calls_mllm(mllm: Run) -> None:

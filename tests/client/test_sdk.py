@@ -144,7 +144,7 @@ async def test_logs_go_on_after_the_last_line(client: Client, server: Double) ->
 
 
 async def test_events_go_on_after_the_last_event_or_gap(client: Client, server: Double) -> None:
-    gap = {"__typename": "EventGap", "from": None, "to": data.LOST_EVENT, "reason": "old"}
+    gap = {"__typename": "EventGap", "from": None, "to": data.LOST_EVENT, "reason": "not-held"}
     server.root["eventAdded"] = in_turn(
         steps("eventAdded", data.event(), Drop()),
         steps("eventAdded", gap, Drop()),
@@ -155,10 +155,52 @@ async def test_events_go_on_after_the_last_event_or_gap(client: Client, server: 
 
     assert seen == ["Event", "EventGap", "Event"]
     assert [sent.get("after") for sent in server.variables("EventAdded")] == [
-        None,
+        data.EVENT,
         data.EVENT,
         data.LOST_EVENT,
     ]
+
+
+async def test_event_that_a_trimmed_gap_names_is_not_passed_over(
+    client: Client, server: Double
+) -> None:
+    gap = {"__typename": "EventGap", "from": None, "to": data.LOST_EVENT, "reason": "trimmed"}
+    server.root["eventAdded"] = in_turn(
+        steps("eventAdded", gap, Drop()), steps("eventAdded", data.event(id=data.LOST_EVENT))
+    )
+
+    seen = [item.typename__ async for item in client.event_added(after=data.EVENT)]
+
+    assert seen == ["EventGap", "Event"]
+    assert [sent.get("after") for sent in server.variables("EventAdded")] == [data.EVENT] * 2
+
+
+async def test_events_from_now_on_survive_a_loss_before_the_first(
+    client: Client, server: Double
+) -> None:
+    """Nothing was seen yet, so only the newest event at the start says where to go on."""
+    fresh = data.event(id=data.NEXT_EVENT)
+    server.root["eventAdded"] = in_turn(steps("eventAdded", Drop()), steps("eventAdded", fresh))
+
+    seen = [item.id async for item in client.event_added()]
+
+    assert seen == [data.NEXT_EVENT]
+    assert server.variables("EventAdded") == [{"after": data.EVENT}] * 2
+
+
+async def test_first_event_of_an_empty_log_is_not_missed(client: Client, server: Double) -> None:
+    server.root["events"] = data.event_log()
+    server.root["eventAdded"] = steps("eventAdded", data.event(id=data.NEXT_EVENT))
+    events = client.event_added(types=["job.*"])
+    first = asyncio.ensure_future(anext(events))
+    await asyncio.to_thread(server.await_request, "Events")
+    installed = data.event(type="weights.installed")
+    server.root["events"] = data.event_log(installed, data.event(id=data.LOST_EVENT))
+
+    seen = [(await first).id, (await anext(events)).id]
+
+    assert seen == [data.LOST_EVENT, data.NEXT_EVENT]
+    assert server.variables("EventAdded") == [{"types": ["job.*"], "after": data.LOST_EVENT}]
 
 
 async def test_lost_server_is_given_up_in_the_end(server: Double) -> None:

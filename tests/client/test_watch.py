@@ -126,13 +126,51 @@ def test_interrupt_detaches_and_says_how_to_go_on(
         code = watching.wait()
 
     assert code == 130
-    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", watching.output).splitlines()[-3:]
-    assert said == [
+    assert plain(watching.output)[-4:] == [
         f"detached: {data.JOB} goes on",
         f"hint: follow it with `mllm jobs watch {data.JOB}`",
-        f"hint: stop it with `mllm jobs cancel {data.JOB}`",
+        f"hint: pause it with `mllm jobs pause {data.JOB}`",
+        f"hint: cancel it with `mllm jobs cancel {data.JOB}`",
     ]
     assert server.variables("JobCancel") == []
+
+
+def test_paused_job_says_so_once_and_is_followed(mllm: Run, server: Double) -> None:
+    paused = data.job(state="PAUSED", bytesPerSecond=None, eta=None)
+    server.root["jobUpdated"] = in_turn(
+        steps("jobUpdated", paused, Drop()),
+        steps("jobUpdated", paused, data.job(), data.completed_job()),
+    )
+
+    result = mllm(*WATCH)
+
+    told = f"paused; it goes on after `mllm jobs resume {data.JOB}`"
+    assert result.returncode == 0
+    assert result.stderr.splitlines().count(told) == 1
+    assert result.stderr.splitlines()[:2] == [
+        "paused   50%  471.0 MiB/942.0 MiB  1/2 files",
+        told,
+    ]
+    assert result.stderr.endswith(f"{DONE}\n")
+
+
+def test_interrupt_on_a_paused_job_says_how_to_resume(
+    server: Double, environment: dict[str, str]
+) -> None:
+    server.root["jobUpdated"] = steps("jobUpdated", data.job(state="PAUSED"), asyncio.Event())
+
+    with program(environment, *WATCH, terminal=True) as watching:
+        watching.expect("it goes on after `mllm jobs resume")
+        watching.type("\x03")
+        code = watching.wait()
+
+    assert code == 130
+    assert plain(watching.output)[-4:] == [
+        f"detached: {data.JOB} stays paused",
+        f"hint: follow it with `mllm jobs watch {data.JOB}`",
+        f"hint: resume it with `mllm jobs resume {data.JOB}`",
+        f"hint: cancel it with `mllm jobs cancel {data.JOB}`",
+    ]
 
 
 def test_terminal_gets_a_bar_that_fits(server: Double, environment: dict[str, str]) -> None:
@@ -141,44 +179,17 @@ def test_terminal_gets_a_bar_that_fits(server: Double, environment: dict[str, st
     with program(environment, *WATCH, terminal=True) as watching:
         assert watching.wait() == 0
 
-    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", watching.output)
-    [bar] = [line for line in re.split(r"[\r\n]+", plain) if "completed" in line and "━" in line]
+    lines = plain(watching.output)
+    [bar] = [line for line in lines if "completed" in line and "━" in line]
     assert "942.0 MiB/942.0 MiB" in bar
-    assert max(len(line.rstrip()) for line in re.split(r"[\r\n]+", plain)) <= 80
+    assert max(len(line.rstrip()) for line in lines) <= 80
 
 
-def test_interrupted_feed_is_130(server: Double, environment: dict[str, str]) -> None:
-    server.root["eventAdded"] = steps("eventAdded", data.event(), asyncio.Event())
-
-    with program(environment, "events", "--follow", terminal=False) as watching:
-        watching.expect("job.completed")
-        watching.signal(signal.SIGINT)
-
-        assert watching.wait() == 130
-
-    assert len(watching.lines) == 1
-
-
-def test_gap_in_the_feed_is_a_warning(mllm: Run, server: Double) -> None:
-    gap = {
-        "__typename": "EventGap",
-        "from": None,
-        "to": data.LOST_EVENT,
-        "reason": "no longer held",
-    }
-    server.root["eventAdded"] = steps("eventAdded", gap, data.event())
-
-    result = mllm("events", "--follow")
-
-    assert len(result.stdout.splitlines()) == 1
-    assert result.stderr == (
-        f"warning: events before {data.LOST_EVENT} are missing: no longer held\n"
+def test_log_is_followed_from_its_start(mllm: Run, server: Double) -> None:
+    first, second, third = data.log_lines()
+    server.root["jobLogAdded"] = in_turn(
+        steps("jobLogAdded", first, second, Drop()), steps("jobLogAdded", third)
     )
-
-
-def test_log_is_read_then_followed(mllm: Run, server: Double) -> None:
-    fresh = {**data.log_lines()[0], "cursor": "4", "message": "line 4", "stage": None}
-    server.root["jobLogAdded"] = steps("jobLogAdded", fresh)
 
     result = mllm("jobs", "logs", data.JOB, "--follow", "-o", "json")
 
@@ -186,9 +197,8 @@ def test_log_is_read_then_followed(mllm: Run, server: Double) -> None:
         "line 1",
         "line 2",
         "line 3",
-        "line 4",
     ]
-    assert server.variables("JobLogAdded") == [{"id": data.JOB, "after": "3"}]
+    assert server.variables("JobLogAdded") == [{"id": data.JOB}, {"id": data.JOB, "after": "2"}]
 
 
 def test_stream_that_ends_early_is_a_failure(mllm: Run, server: Double) -> None:
@@ -198,3 +208,8 @@ def test_stream_that_ends_early_is_a_failure(mllm: Run, server: Double) -> None:
 
     assert result.returncode == 1
     assert "error: the server ended the stream before the job ended" in result.stderr
+
+
+def plain(output: str) -> list[str]:
+    """Lines as they are seen on a terminal."""
+    return re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output))

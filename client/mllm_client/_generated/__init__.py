@@ -36,7 +36,15 @@ if TYPE_CHECKING:
     )
     from .generated_base import GeneratedBase
     from .input_types import JobFilter, WeightsInstallInput
-    from .job import Job, JobJob, JobJobFiles, JobJobFilesNodes, JobJobFilesPageInfo
+    from .job import (
+        Job,
+        JobJob,
+        JobJobFiles,
+        JobJobFilesNodes,
+        JobJobFilesPageInfo,
+        JobJobRetriedBy,
+        JobJobRetryOf,
+    )
     from .job_cancel import (
         JobCancel,
         JobCancelJobCancel,
@@ -51,6 +59,25 @@ if TYPE_CHECKING:
         JobLogsJobLogsNodes,
         JobLogsJobLogsPageInfo,
     )
+    from .job_pause import (
+        JobPause,
+        JobPauseJobPause,
+        JobPauseJobPauseJob,
+        JobPauseJobPauseUserErrors,
+    )
+    from .job_resume import (
+        JobResume,
+        JobResumeJobResume,
+        JobResumeJobResumeJob,
+        JobResumeJobResumeUserErrors,
+    )
+    from .job_retry import (
+        JobRetry,
+        JobRetryJobRetry,
+        JobRetryJobRetryJob,
+        JobRetryJobRetryJobRetryOf,
+        JobRetryJobRetryUserErrors,
+    )
     from .job_updated import (
         JobUpdated,
         JobUpdatedJobUpdated,
@@ -58,6 +85,7 @@ if TYPE_CHECKING:
         JobUpdatedJobUpdatedFilesDone,
     )
     from .jobs import Jobs, JobsJobs, JobsJobsNodes, JobsJobsPageInfo
+    from .jobs_purge import JobsPurge, JobsPurgeJobsPurge, JobsPurgeJobsPurgeUserErrors
     from .jobs_updated import JobsUpdated, JobsUpdatedJobsUpdated
     from .storage import Storage, StorageStorage
     from .system import (
@@ -112,6 +140,8 @@ _LAZY_IMPORTS = {
     "JobJobFiles": ".job",
     "JobJobFilesNodes": ".job",
     "JobJobFilesPageInfo": ".job",
+    "JobJobRetriedBy": ".job",
+    "JobJobRetryOf": ".job",
     "JobKind": ".enums",
     "JobLogAdded": ".job_log_added",
     "JobLogAddedJobLogAdded": ".job_log_added",
@@ -121,6 +151,19 @@ _LAZY_IMPORTS = {
     "JobLogsJobLogs": ".job_logs",
     "JobLogsJobLogsNodes": ".job_logs",
     "JobLogsJobLogsPageInfo": ".job_logs",
+    "JobPause": ".job_pause",
+    "JobPauseJobPause": ".job_pause",
+    "JobPauseJobPauseJob": ".job_pause",
+    "JobPauseJobPauseUserErrors": ".job_pause",
+    "JobResume": ".job_resume",
+    "JobResumeJobResume": ".job_resume",
+    "JobResumeJobResumeJob": ".job_resume",
+    "JobResumeJobResumeUserErrors": ".job_resume",
+    "JobRetry": ".job_retry",
+    "JobRetryJobRetry": ".job_retry",
+    "JobRetryJobRetryJob": ".job_retry",
+    "JobRetryJobRetryJobRetryOf": ".job_retry",
+    "JobRetryJobRetryUserErrors": ".job_retry",
     "JobState": ".enums",
     "JobUpdated": ".job_updated",
     "JobUpdatedJobUpdated": ".job_updated",
@@ -130,6 +173,9 @@ _LAZY_IMPORTS = {
     "JobsJobs": ".jobs",
     "JobsJobsNodes": ".jobs",
     "JobsJobsPageInfo": ".jobs",
+    "JobsPurge": ".jobs_purge",
+    "JobsPurgeJobsPurge": ".jobs_purge",
+    "JobsPurgeJobsPurgeUserErrors": ".jobs_purge",
     "JobsUpdated": ".jobs_updated",
     "JobsUpdatedJobsUpdated": ".jobs_updated",
     "LogLevel": ".enums",
@@ -202,6 +248,8 @@ __all__ = [
     "JobJobFiles",
     "JobJobFilesNodes",
     "JobJobFilesPageInfo",
+    "JobJobRetriedBy",
+    "JobJobRetryOf",
     "JobKind",
     "JobLogAdded",
     "JobLogAddedJobLogAdded",
@@ -211,6 +259,19 @@ __all__ = [
     "JobLogsJobLogs",
     "JobLogsJobLogsNodes",
     "JobLogsJobLogsPageInfo",
+    "JobPause",
+    "JobPauseJobPause",
+    "JobPauseJobPauseJob",
+    "JobPauseJobPauseUserErrors",
+    "JobResume",
+    "JobResumeJobResume",
+    "JobResumeJobResumeJob",
+    "JobResumeJobResumeUserErrors",
+    "JobRetry",
+    "JobRetryJobRetry",
+    "JobRetryJobRetryJob",
+    "JobRetryJobRetryJobRetryOf",
+    "JobRetryJobRetryUserErrors",
     "JobState",
     "JobUpdated",
     "JobUpdatedJobUpdated",
@@ -220,6 +281,9 @@ __all__ = [
     "JobsJobs",
     "JobsJobsNodes",
     "JobsJobsPageInfo",
+    "JobsPurge",
+    "JobsPurgeJobsPurge",
+    "JobsPurgeJobsPurgeUserErrors",
     "JobsUpdated",
     "JobsUpdatedJobsUpdated",
     "LogLevel",

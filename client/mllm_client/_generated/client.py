@@ -10,6 +10,7 @@ from .generated_base import GeneratedBase
 if TYPE_CHECKING:
     from .all_weights import AllWeightsAllWeights
     from .base_model import UnsetType
+    from .enums import JobState
     from .event_added import EventAddedEventAddedEvent, EventAddedEventAddedEventGap
     from .events import EventsEvents
     from .input_types import JobFilter
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from .job_cancel import JobCancelJobCancel
     from .job_log_added import JobLogAddedJobLogAdded
     from .job_logs import JobLogsJob
+    from .job_pause import JobPauseJobPause
+    from .job_resume import JobResumeJobResume
+    from .job_retry import JobRetryJobRetry
     from .job_updated import JobUpdatedJobUpdated
     from .jobs import JobsJobs
+    from .jobs_purge import JobsPurgeJobsPurge
     from .jobs_updated import JobsUpdatedJobsUpdated
     from .storage import StorageStorage
     from .system import SystemSystem
@@ -188,6 +193,14 @@ class GeneratedClient(GeneratedBase):
             query Job($id: ID!, $filesFirst: Int = 100, $filesAfter: String) {
               job(id: $id) {
                 ...JobFields
+                retryOf {
+                  id
+                  state
+                }
+                retriedBy {
+                  id
+                  state
+                }
                 files(first: $filesFirst, after: $filesAfter) {
                   nodes {
                     path
@@ -344,6 +357,222 @@ class GeneratedClient(GeneratedBase):
         )
         data = self.get_data(response)
         return JobCancel.model_validate(data).job_cancel
+
+    async def job_pause(self, id: str, **kwargs: Any) -> "JobPauseJobPause":
+        from .job_pause import JobPause
+
+        query = gql("""
+            mutation JobPause($id: ID!) {
+              jobPause(id: $id) {
+                job {
+                  ...JobFields
+                }
+                userErrors {
+                  ...ErrorFields
+                }
+              }
+            }
+
+            fragment ErrorFields on UserError {
+              field
+              code
+              message
+              hint
+            }
+
+            fragment JobFields on Job {
+              id
+              kind
+              state
+              stage
+              message
+              progress
+              bytesDone
+              bytesTotal
+              bytesPerSecond
+              eta
+              attempt
+              maxAttempts
+              priority
+              error {
+                code
+                message
+                hint
+                retryable
+              }
+              input
+              result
+              requestedBy
+              createdAt
+              startedAt
+              finishedAt
+              elapsed
+              nextAttemptAt
+            }
+            """)
+        variables: dict[str, object] = {"id": id}
+        response = await self.execute(
+            query=query, operation_name="JobPause", variables=variables, **kwargs
+        )
+        data = self.get_data(response)
+        return JobPause.model_validate(data).job_pause
+
+    async def job_resume(self, id: str, **kwargs: Any) -> "JobResumeJobResume":
+        from .job_resume import JobResume
+
+        query = gql("""
+            mutation JobResume($id: ID!) {
+              jobResume(id: $id) {
+                job {
+                  ...JobFields
+                }
+                userErrors {
+                  ...ErrorFields
+                }
+              }
+            }
+
+            fragment ErrorFields on UserError {
+              field
+              code
+              message
+              hint
+            }
+
+            fragment JobFields on Job {
+              id
+              kind
+              state
+              stage
+              message
+              progress
+              bytesDone
+              bytesTotal
+              bytesPerSecond
+              eta
+              attempt
+              maxAttempts
+              priority
+              error {
+                code
+                message
+                hint
+                retryable
+              }
+              input
+              result
+              requestedBy
+              createdAt
+              startedAt
+              finishedAt
+              elapsed
+              nextAttemptAt
+            }
+            """)
+        variables: dict[str, object] = {"id": id}
+        response = await self.execute(
+            query=query, operation_name="JobResume", variables=variables, **kwargs
+        )
+        data = self.get_data(response)
+        return JobResume.model_validate(data).job_resume
+
+    async def job_retry(self, id: str, **kwargs: Any) -> "JobRetryJobRetry":
+        from .job_retry import JobRetry
+
+        query = gql("""
+            mutation JobRetry($id: ID!) {
+              jobRetry(id: $id) {
+                job {
+                  ...JobFields
+                  retryOf {
+                    id
+                    state
+                  }
+                }
+                userErrors {
+                  ...ErrorFields
+                }
+              }
+            }
+
+            fragment ErrorFields on UserError {
+              field
+              code
+              message
+              hint
+            }
+
+            fragment JobFields on Job {
+              id
+              kind
+              state
+              stage
+              message
+              progress
+              bytesDone
+              bytesTotal
+              bytesPerSecond
+              eta
+              attempt
+              maxAttempts
+              priority
+              error {
+                code
+                message
+                hint
+                retryable
+              }
+              input
+              result
+              requestedBy
+              createdAt
+              startedAt
+              finishedAt
+              elapsed
+              nextAttemptAt
+            }
+            """)
+        variables: dict[str, object] = {"id": id}
+        response = await self.execute(
+            query=query, operation_name="JobRetry", variables=variables, **kwargs
+        )
+        data = self.get_data(response)
+        return JobRetry.model_validate(data).job_retry
+
+    async def jobs_purge(
+        self,
+        ended_before: datetime,
+        states: Union[Optional[list["JobState"]], "UnsetType"] = UNSET,
+        **kwargs: Any,
+    ) -> "JobsPurgeJobsPurge":
+        from .jobs_purge import JobsPurge
+
+        query = gql("""
+            mutation JobsPurge($endedBefore: DateTime!, $states: [JobState!]) {
+              jobsPurge(endedBefore: $endedBefore, states: $states) {
+                purgedCount
+                userErrors {
+                  ...ErrorFields
+                }
+              }
+            }
+
+            fragment ErrorFields on UserError {
+              field
+              code
+              message
+              hint
+            }
+            """)
+        variables: dict[str, object] = {
+            "endedBefore": serialize_datetime(ended_before),
+            "states": states,
+        }
+        response = await self.execute(
+            query=query, operation_name="JobsPurge", variables=variables, **kwargs
+        )
+        data = self.get_data(response)
+        return JobsPurge.model_validate(data).jobs_purge
 
     async def job_updated(self, id: str, **kwargs: Any) -> AsyncIterator["JobUpdatedJobUpdated"]:
         from .job_updated import JobUpdated

@@ -112,11 +112,19 @@ JOB = Document(
     name="Job",
     kind="query",
     root="job",
-    sha256="c7ac70264349aae0ce8f3dd656b354287e23a9ba2ff734d9bb2b7d93af1bd641",
+    sha256="2491c07d5ef6e2d860d7feb22fc7ced70011a39ece0f4a4119d615f4c194d484",
     text="""\
 query Job($id: ID!, $filesFirst: Int = 100, $filesAfter: String) {
   job(id: $id) {
     ...JobFields
+    retryOf {
+      id
+      state
+    }
+    retriedBy {
+      id
+      state
+    }
     files(first: $filesFirst, after: $filesAfter) {
       nodes {
         path
@@ -247,6 +255,198 @@ fragment JobFields on Job {
   finishedAt
   elapsed
   nextAttemptAt
+}""",
+)
+
+JOB_PAUSE = Document(
+    name="JobPause",
+    kind="mutation",
+    root="jobPause",
+    sha256="d3bffa8291d939e77b9209cc192bd45787fab7dae225ca43261b92eb371ccb0c",
+    text="""\
+mutation JobPause($id: ID!) {
+  jobPause(id: $id) {
+    job {
+      ...JobFields
+    }
+    userErrors {
+      ...ErrorFields
+    }
+  }
+}
+
+fragment ErrorFields on UserError {
+  field
+  code
+  message
+  hint
+}
+
+fragment JobFields on Job {
+  id
+  kind
+  state
+  stage
+  message
+  progress
+  bytesDone
+  bytesTotal
+  bytesPerSecond
+  eta
+  attempt
+  maxAttempts
+  priority
+  error {
+    code
+    message
+    hint
+    retryable
+  }
+  input
+  result
+  requestedBy
+  createdAt
+  startedAt
+  finishedAt
+  elapsed
+  nextAttemptAt
+}""",
+)
+
+JOB_RESUME = Document(
+    name="JobResume",
+    kind="mutation",
+    root="jobResume",
+    sha256="cf8c5ad36a6a1179fc7b2d4c259b3e51b54d11a7c94006e7c598a6844a43f6a4",
+    text="""\
+mutation JobResume($id: ID!) {
+  jobResume(id: $id) {
+    job {
+      ...JobFields
+    }
+    userErrors {
+      ...ErrorFields
+    }
+  }
+}
+
+fragment ErrorFields on UserError {
+  field
+  code
+  message
+  hint
+}
+
+fragment JobFields on Job {
+  id
+  kind
+  state
+  stage
+  message
+  progress
+  bytesDone
+  bytesTotal
+  bytesPerSecond
+  eta
+  attempt
+  maxAttempts
+  priority
+  error {
+    code
+    message
+    hint
+    retryable
+  }
+  input
+  result
+  requestedBy
+  createdAt
+  startedAt
+  finishedAt
+  elapsed
+  nextAttemptAt
+}""",
+)
+
+JOB_RETRY = Document(
+    name="JobRetry",
+    kind="mutation",
+    root="jobRetry",
+    sha256="3c1b34241be959cf7b339ec863e44da06ad873a2591ae5008ac08802f0fefd3a",
+    text="""\
+mutation JobRetry($id: ID!) {
+  jobRetry(id: $id) {
+    job {
+      ...JobFields
+      retryOf {
+        id
+        state
+      }
+    }
+    userErrors {
+      ...ErrorFields
+    }
+  }
+}
+
+fragment ErrorFields on UserError {
+  field
+  code
+  message
+  hint
+}
+
+fragment JobFields on Job {
+  id
+  kind
+  state
+  stage
+  message
+  progress
+  bytesDone
+  bytesTotal
+  bytesPerSecond
+  eta
+  attempt
+  maxAttempts
+  priority
+  error {
+    code
+    message
+    hint
+    retryable
+  }
+  input
+  result
+  requestedBy
+  createdAt
+  startedAt
+  finishedAt
+  elapsed
+  nextAttemptAt
+}""",
+)
+
+JOBS_PURGE = Document(
+    name="JobsPurge",
+    kind="mutation",
+    root="jobsPurge",
+    sha256="c030b70b0c2e15879d3b0d2ed36f480244bf9b4286e0a4a5573659a1e05a2551",
+    text="""\
+mutation JobsPurge($endedBefore: DateTime!, $states: [JobState!]) {
+  jobsPurge(endedBefore: $endedBefore, states: $states) {
+    purgedCount
+    userErrors {
+      ...ErrorFields
+    }
+  }
+}
+
+fragment ErrorFields on UserError {
+  field
+  code
+  message
+  hint
 }""",
 )
 
@@ -573,6 +773,10 @@ BY_NAME = {
         JOB,
         JOB_LOGS,
         JOB_CANCEL,
+        JOB_PAUSE,
+        JOB_RESUME,
+        JOB_RETRY,
+        JOBS_PURGE,
         JOB_UPDATED,
         JOBS_UPDATED,
         JOB_LOG_ADDED,

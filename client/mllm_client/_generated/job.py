@@ -4,7 +4,7 @@ from mllm_client.scalars import parse_bytes
 from pydantic import BeforeValidator, Field
 
 from .base_model import BaseModel
-from .enums import JobFileState
+from .enums import JobFileState, JobState
 from .fragments import (
     JobFields,
     JobFieldsError,  # noqa: F401
@@ -16,7 +16,19 @@ class Job(BaseModel):
 
 
 class JobJob(JobFields):
+    retry_of: Optional["JobJobRetryOf"] = Field(alias="retryOf")
+    retried_by: Optional["JobJobRetriedBy"] = Field(alias="retriedBy")
     files: "JobJobFiles"
+
+
+class JobJobRetryOf(BaseModel):
+    id: str
+    state: JobState
+
+
+class JobJobRetriedBy(BaseModel):
+    id: str
+    state: JobState
 
 
 class JobJobFiles(BaseModel):

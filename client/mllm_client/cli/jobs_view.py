@@ -62,6 +62,8 @@ def print_job(job: Mapping[str, Any]) -> None:
             ("finished", units.stamp(job["finishedAt"])),
             ("elapsed", units.span(units.seconds(job["elapsed"]))),
             ("next try", units.stamp(job["nextAttemptAt"])),
+            ("retry of", brief(job["retryOf"])),
+            ("retried by", brief(job["retriedBy"])),
         ]
     )
     files = job["files"]["nodes"]
@@ -76,6 +78,21 @@ def print_job(job: Mapping[str, Any]) -> None:
             ],
             files,
         )
+
+
+def brief(job: Mapping[str, Any] | None) -> str | None:
+    return f"{job['id']}  {job['state']}" if job else None
+
+
+def print_retry(job: Mapping[str, Any]) -> None:
+    output.pairs(
+        [
+            ("job", job["id"]),
+            ("state", job["state"]),
+            ("what", subject(job)),
+            ("retry of", brief(job["retryOf"])),
+        ]
+    )
 
 
 def print_ended(job: Mapping[str, Any]) -> None:

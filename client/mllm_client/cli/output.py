@@ -62,6 +62,11 @@ def columns() -> int:
         return PIPE_COLUMNS
 
 
+def terminal_columns() -> int | None:
+    """Width that a line of the answer may have; None: any, for programs read it."""
+    return columns() if sys.stdout.isatty() else None
+
+
 def line(text: str) -> None:
     """One line of the answer, at once."""
     print(clean(text), flush=True)
@@ -73,6 +78,17 @@ def note(text: str, *, kind: str | None = None) -> None:
     if kind is not None:
         prefix = f"{STYLES[kind]}{kind}:\x1b[0m " if colored(sys.stderr) else f"{kind}: "
     print(prefix + clean(text), file=sys.stderr, flush=True)
+
+
+def confirmed(question: str) -> bool:
+    """Whether the person at the terminal says yes. The end of the input says no."""
+    print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def attended() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def structured(value: Any, form: Format) -> None:

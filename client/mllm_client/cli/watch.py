@@ -6,6 +6,7 @@ Imports gql (see `mllm_client.transport`), so it is imported by the verbs that n
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from datetime import datetime
 from typing import Any
 
 from mllm_client._generated.documents import JOB_UPDATED
@@ -20,13 +21,15 @@ PATIENCE = Retry(give_up_s=300.0)  # a server that is away longer is not restart
 NO_PATIENCE = Retry(give_up_s=0.0)  # a document of the user's may not say where to go on
 
 
-def job(server: Server, job_id: str) -> dict[str, Any]:
-    """Shows a job's progress until it ends and returns its last state."""
-    return asyncio.run(follow_job(server, job_id))
+def job(server: Server, job_id: str, seen: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Shows a job's progress until it ends and returns its last state; `seen` gets each state."""
+    return asyncio.run(follow_job(server, job_id, seen))
 
 
-async def follow_job(server: Server, job_id: str) -> dict[str, Any]:
-    last: dict[str, Any] | None = None
+async def follow_job(
+    server: Server, job_id: str, seen: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    paused = False
     with progress.view() as view:
         states = follow(
             server,
@@ -37,10 +40,14 @@ async def follow_job(server: Server, job_id: str) -> dict[str, Any]:
         )
         async with aclosing(states):
             async for data in states:
-                last = data[JOB_UPDATED.root]
-                view.update(last)
-                if last["state"] in FINAL:
-                    return last
+                state: dict[str, Any] = data[JOB_UPDATED.root]
+                seen(state)
+                view.update(state)
+                if state["state"] == "PAUSED" and not paused:
+                    view.say(f"paused; it goes on after `mllm jobs resume {job_id}`")
+                paused = state["state"] == "PAUSED"
+                if state["state"] in FINAL:
+                    return state
     raise Unreachable(
         "the server ended the stream before the job ended",
         hint=f"look at it with `mllm jobs get {job_id}`",
@@ -52,9 +59,11 @@ def each(
     document: Document,
     variables: dict[str, Any],
     show: Callable[[Any], None],
+    *,
+    since: datetime | None = None,
 ) -> None:
     """Calls `show` with each answer of a subscription until the server completes it."""
-    asyncio.run(follow_each(server, document, variables, show))
+    asyncio.run(follow_each(server, document, variables, show, since))
 
 
 async def follow_each(
@@ -62,6 +71,7 @@ async def follow_each(
     document: Document,
     variables: dict[str, Any],
     show: Callable[[Any], None],
+    since: datetime | None,
 ) -> None:
     answers: AsyncGenerator[dict[str, Any], None] = follow(
         server,
@@ -69,6 +79,7 @@ async def follow_each(
         variables=variables,
         retry=PATIENCE if document.root else NO_PATIENCE,
         on_lost=lambda error, pause_s: output.note(lost(error, pause_s), kind="warning"),
+        since=since,
     )
     async with aclosing(answers):
         async for data in answers:

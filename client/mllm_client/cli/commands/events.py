@@ -1,14 +1,14 @@
 """`mllm events`: what happened, and what happens."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mllm_client._generated.documents import EVENT_ADDED, EVENTS
 from mllm_client._lazy import lazy
-from mllm_client.cli import ids, output, units
+from mllm_client.cli import errors, events_view, ids, output, times
 from mllm_client.cli.context import Cli, single, verb
 from mllm_client.cli.output import Format
 
@@ -18,6 +18,8 @@ else:
     watch = lazy("mllm_client.cli.watch")
 
 app = single()
+LAST = 50  # shown if nothing says where to begin
+MOST = 1000
 
 
 @verb(app, "events")
@@ -27,52 +29,67 @@ def events(
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="GLOB", help="Only these, like 'job.*'.")
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="How long ago, like 1h; or an ISO 8601 time."),
+    ] = None,
     after: Annotated[
         str | None, typer.Option("--after", metavar="ID", help="Only those after this event.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, max=MOST, help="At most so many.")
+    ] = None,
 ) -> None:
-    """Events of the server; with --follow until Ctrl-C."""
-    start = ids.event_id(after) if after else None
-    if follow:
-        variables = {"types": types or None, "after": start}
-        given = {name: value for name, value in variables.items() if value is not None}
-        watch.each(cli.server(), EVENT_ADDED, given, lambda item: print_item(cli, item))
-        return
-    found = [
-        event
-        for page in cli.pages(
-            lambda first, cursor: cli.ask(
-                EVENTS, types=types or None, first=first, after=cursor or start
-            ),
-            limit=limit,
+    """Events of the server, oldest first; times are UTC.
+
+    The last 50, or with --since or --after the first 1000 from there. With --follow all from there
+    or from now on, until Ctrl-C; after a lost connection it goes on where it was.
+    """
+    if since and after:
+        raise errors.Misuse("--since and --after both say where to begin", hint="choose one")
+    start, cursor = times.since(since) if since else None, ids.event_id(after) if after else None
+    given = {name: value for name, value in {"types": types, "after": cursor}.items() if value}
+    if not follow:
+        listed(cli, given, start, limit or (MOST if start or cursor else LAST))
+    elif limit is not None:
+        raise errors.Misuse("--limit does not go with --follow")
+    else:
+        watch.each(
+            cli.server(), EVENT_ADDED, given, lambda item: print_item(cli, item), since=start
         )
-        for event in page["nodes"]
-    ]
-    cli.show(found, lambda: print_events(found))
+
+
+def listed(cli: Cli, given: dict[str, Any], since: datetime | None, limit: int) -> None:
+    """Prints events page by page; where more follow, it says how to go on."""
+    found: list[Any] = []
+    last: Mapping[str, Any] = {}
+    for last in pages(cli, given, since, limit):
+        if cli.format is Format.TABLE:
+            for event in last["nodes"]:
+                output.line(events_view.line(event))
+        else:
+            found += last["nodes"]
+    if cli.format is not Format.TABLE:
+        output.structured(found, cli.format)
+    if last["pageInfo"]["hasNextPage"]:
+        output.note(f"more follow; go on with `--after {last['pageInfo']['endCursor']}`")
+
+
+def pages(cli: Cli, given: dict[str, Any], since: datetime | None, limit: int) -> Iterator[Any]:
+    moment = since.isoformat() if since else None
+    return cli.pages(
+        lambda first, cursor: cli.ask(
+            EVENTS, **{**given, "after": cursor or given.get("after")}, since=moment, first=first
+        ),
+        limit=limit,
+    )
 
 
 def print_item(cli: Cli, item: Mapping[str, Any]) -> None:
-    """One entry of the feed, or the notice that some are missing."""
+    """One entry of the feed; the notice that some are missing is told to people as well."""
+    if item["__typename"] == "EventGap":
+        output.note(events_view.gap(item), kind="warning")
     if cli.format is not Format.TABLE:
         output.streamed(item, cli.format)
-    elif item["__typename"] == "EventGap":
-        since = f"between {item['from']} and" if item["from"] else "before"
-        output.note(f"events {since} {item['to']} are missing: {item['reason']}", kind="warning")
-    else:
-        output.line(event_line(item))
-
-
-def print_events(found: list[Any]) -> None:
-    for event in found:
-        output.line(event_line(event))
-
-
-def event_line(event: Mapping[str, Any]) -> str:
-    """Time, type, subject, and what the line holds of the detail; ids are never cut."""
-    start = f"{units.stamp(event['at'])}  {event['type']:<18}  {event['subjectId'] or '-'}"
-    room = output.columns() - len(start) - 2
-    detail = json.dumps(event["detail"], ensure_ascii=False) if event["detail"] else ""
-    if room < 8 or not detail:
-        return start
-    return f"{start}  {detail if len(detail) <= room else detail[: room - 1] + '…'}"
+    elif item["__typename"] == "Event":
+        output.line(events_view.line(item))
