@@ -153,6 +153,18 @@ class Limits(BaseSettings):
     connection_init_s: float = Field(5, gt=0)
 
 
+class Auth(BaseSettings):
+    """Tokens."""
+
+    model_config = _group("auth")
+    admin_token: SecretStr | None = Field(
+        None,
+        min_length=20,
+        validation_alias=_short("MLLM_ADMIN_TOKEN", "MLLM_AUTH__ADMIN_TOKEN"),
+        description="The admin token of a server that is not started by `up`, e.g. from a Secret.",
+    )
+
+
 class Telemetry(BaseSettings):
     """Logs."""
 
@@ -179,6 +191,7 @@ class Settings:
     jobs: Jobs
     feed: Feed
     limits: Limits
+    auth: Auth
     telemetry: Telemetry
 
 
@@ -207,6 +220,7 @@ _GROUPS: dict[str, type[BaseSettings]] = {
     "jobs": Jobs,
     "feed": Feed,
     "limits": Limits,
+    "auth": Auth,
     "telemetry": Telemetry,
 }
 

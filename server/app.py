@@ -39,8 +39,12 @@ def create_app(settings: Settings) -> Starlette:
             open_services(settings, follows_events=True) as services,
             Background() as background,
         ):
+            chosen = settings.auth.admin_token
             if settings.embedded:
-                await services.tokens.ensure_admin_file(settings.home / ADMIN_TOKEN_FILE)
+                file = settings.home / ADMIN_TOKEN_FILE
+                await services.tokens.ensure_admin_file(file, chosen)
+            elif chosen is not None:
+                await services.tokens.ensure_admin(chosen.get_secret_value())
             app.state.services = services
             instruments.watch(services.events)
             background.start("jobs.sweeper", services.jobs.sweep_forever)

@@ -1,6 +1,9 @@
 """SQL of tokens."""
 
+from contextlib import suppress
+
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from core.tokens.entity import Token
 from infra.db.store import Tx
@@ -11,6 +14,10 @@ def by_hash(tx: Tx, digest: str) -> Token | None:
 
 
 def replace(tx: Tx, token: Token) -> None:
-    """Inserts the token in place of one with the same name."""
+    """Inserts the token in place of one with the same name; of several processes that do so at
+    once, one is first.
+    """
     tx.session.execute(delete(Token).where(Token.name == token.name))
-    tx.session.add(token)
+    with suppress(IntegrityError), tx.session.begin_nested():
+        tx.session.add(token)
+        tx.session.flush()

@@ -5,6 +5,8 @@ import os
 import secrets
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from core import ids
 from core.clock import now
 from core.errors import Unauthenticated
@@ -29,27 +31,44 @@ class Tokens:
             raise Unauthenticated("the token is not known here, expired or revoked")
         return token.principal()
 
-    async def ensure_admin_file(self, path: Path) -> None:
+    async def ensure_admin_file(self, path: Path, chosen: SecretStr | None) -> None:
         """Makes sure that the file holds an admin token that works, with mode 0600.
 
-        The file is the only place the secret is kept; a file that was lost or belongs to another
-        database gets a new token, and the old one stops working.
+        `chosen`: by an operator; None: the file's own, or a fresh one. The file is the only place
+        the secret is kept; a file that was lost or belongs to another database gets a new token,
+        and the old one stops working.
         """
-        secret = _read_private(path)
-        if secret is not None:
-            token = await self._store.read(repository.by_hash, digest(secret))
-            if token is not None and token.usable(now()):
-                return
-        secret = PREFIX + secrets.token_urlsafe(32)
-        token = Token(
-            id=TokenId(ids.new(ids.Prefix.TOKEN)),
-            name=ADMIN,
-            hash=digest(secret),
-            scopes=Scope.ADMIN,
-            created_at=now(),
-        )
-        await self._store.write(repository.replace, token)
-        _write_private(path, secret + "\n")
+        held = _read_private(path)
+        if chosen is not None:
+            secret = chosen.get_secret_value()
+        elif held is not None and await self._works(held):
+            secret = held
+        else:
+            secret = PREFIX + secrets.token_urlsafe(32)
+        await self.ensure_admin(secret)
+        if secret != held:
+            _write_private(path, secret + "\n")
+
+    async def ensure_admin(self, secret: str) -> None:
+        """Makes the secret, which an operator chose, the admin token; the one before stops
+        working.
+        """
+        if not await self._works(secret):
+            await self._store.write(repository.replace, _admin(secret))
+
+    async def _works(self, secret: str) -> bool:
+        token = await self._store.read(repository.by_hash, digest(secret))
+        return token is not None and token.usable(now())
+
+
+def _admin(secret: str) -> Token:
+    return Token(
+        id=TokenId(ids.new(ids.Prefix.TOKEN)),
+        name=ADMIN,
+        hash=digest(secret),
+        scopes=Scope.ADMIN,
+        created_at=now(),
+    )
 
 
 def digest(secret: str) -> str:

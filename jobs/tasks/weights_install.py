@@ -159,4 +159,5 @@ def _done(ctx: TaskContext, target: str, files: list[InstalledFile]) -> Done:
     def index(files: list[InstalledFile], tx: Tx, job: Job) -> None:
         job.subject_id = weights.installed(tx, job, files).id
 
-    return Done(result, f"installed {len(files)} files at {target}", partial(index, files))
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    return Done(result, f"installed {count} at {target}", partial(index, files))
