@@ -1,6 +1,7 @@
 """Engines: SQLite with the pragmas that several processes need, Postgres over asyncpg."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ _PRAGMAS = (
     "temp_store=MEMORY",
     "wal_autocheckpoint=1000",
 )
+# A process that stands still in a transaction (stopped, suspended, cut off) holds the head of the
+# event log, and with it up everybody else, until it goes on. Above what a busy loop needs between
+# two statements, and below the end of a lease.
+IDLE_IN_TRANSACTION_S = 3.0
 _OCTAL = re.compile(r"\\([0-7]{3})")  # blanks in a mount point, getmntent(3)
 _NETWORK_FILE_SYSTEMS = {
     "nfs",
@@ -67,9 +72,15 @@ def sqlite_engine(url: str) -> Engine:
     return engine
 
 
-def postgres_engine(url: str, *, pool_size: int) -> AsyncEngine:
-    """An engine over asyncpg; connections are checked before use and renewed after half an hour."""
-    return create_async_engine(
+def postgres_engine(
+    url: str, *, pool_size: int, idle_in_transaction_s: float | None = None
+) -> AsyncEngine:
+    """An engine over asyncpg; connections are checked before use and renewed after half an hour.
+
+    `idle_in_transaction_s`: the server ends a connection that is silent in a transaction for so
+    long, and with it the locks it holds; None: never.
+    """
+    engine = create_async_engine(
         postgres_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -78,6 +89,10 @@ def postgres_engine(url: str, *, pool_size: int) -> AsyncEngine:
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
     )
+    if idle_in_transaction_s is not None:
+        listen = partial(_end_when_idle, timeout_s=idle_in_transaction_s)
+        event.listen(engine.sync_engine, "connect", listen)
+    return engine
 
 
 def postgres_url(url: str) -> URL:
@@ -86,6 +101,14 @@ def postgres_url(url: str) -> URL:
 
 def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def _end_when_idle(connection: Any, _record: Any, *, timeout_s: float) -> None:
+    # A statement, for connection poolers refuse start parameters that they do not know
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {timeout_s * 1000:.0f}")
+    cursor.close()
+    connection.commit()
 
 
 def _configure(connection: Any, _record: Any) -> None:

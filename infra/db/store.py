@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from infra.bus.signal import Signal
-from infra.db.engine import is_sqlite, postgres_engine, sqlite_engine
+from infra.db.engine import IDLE_IN_TRANSACTION_S, is_sqlite, postgres_engine, sqlite_engine
 from infra.settings import Database
 
 P = ParamSpec("P")
@@ -70,7 +70,11 @@ class Store:
                 "read": ThreadPoolExecutor(2, "db-read"),
             }
         else:
-            self._postgres = postgres_engine(settings.url, pool_size=settings.pool_size)
+            self._postgres = postgres_engine(
+                settings.url,
+                pool_size=settings.pool_size,
+                idle_in_transaction_s=IDLE_IN_TRANSACTION_S,
+            )
 
     async def write(
         self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
