@@ -15,8 +15,8 @@ from core.jobs.entity import JobLog as JobLogRow
 from core.jobs.service import JobFilter as JobFilterState
 from core.paging import Page
 from core.principal import Scope
+from resolvers import job_streams, nodes
 from resolvers import jobs as resolvers
-from resolvers import nodes
 from resolvers.outcome import Outcome
 from schema.access import Requires
 from schema.enums import ErrorCode, JobFileState, JobKind, JobState, LogLevel
@@ -330,7 +330,7 @@ class JobsSubscription:
         info: strawberry.Info,
         id: strawberry.ID,
     ) -> AsyncIterator[JobRow]:
-        async for job in resolvers.updated(info.context, id):
+        async for job in job_streams.updated(info.context, id):
             yield job
 
     @strawberry.subscription(
@@ -343,7 +343,7 @@ class JobsSubscription:
         filter: JobFilter | None = None,
     ) -> AsyncIterator[JobRow]:
         wanted = filter.state() if filter else JobFilterState()
-        async for job in resolvers.all_updated(info.context, wanted):
+        async for job in job_streams.all_updated(info.context, wanted):
             yield job
 
     @strawberry.subscription(
@@ -357,7 +357,7 @@ class JobsSubscription:
             str | None, strawberry.argument(description="A line's cursor. Default: from the start.")
         ] = None,
     ) -> AsyncIterator[JobLogLine]:
-        async for cursor, line in resolvers.log_added(info.context, id, after):
+        async for cursor, line in job_streams.log_added(info.context, id, after):
             yield _line(cursor, line)
 
 

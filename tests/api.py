@@ -29,6 +29,7 @@ from server.api import configuration
 
 START_TIMEOUT_S = 30
 CALL_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 15
 T = TypeVar("T")
 
 
@@ -117,8 +118,13 @@ class Api:
 
     def __exit__(self, *_exception: object) -> None:
         self._server.should_exit = True
-        self._thread.join(START_TIMEOUT_S)
+        self._thread.join(STOP_TIMEOUT_S)
         self._socket.close()
+        assert not self._thread.is_alive(), f"the api does not stop:\n{self._doing()}"
+
+    def _doing(self) -> str:
+        tasks = asyncio.all_tasks(self._loop.result())
+        return "\n".join(f"{task!r}\n{task.get_stack()!r}" for task in tasks)
 
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:

@@ -106,8 +106,14 @@ class Work:
 
         self._write(claim.complete, job.id, job.epoch, {"path": "x"}, message="done", also=index)
 
-    def fail(self, job: Job) -> None:
-        self._write(claim.fail, job.id, job.epoch, BROKEN)
+    def fail(self, *jobs: Job) -> None:
+        """All of them in one transaction."""
+
+        def fail(tx: Tx) -> None:
+            for job in jobs:
+                claim.fail(tx, job.id, job.epoch, BROKEN)
+
+        self._write(fail)
 
     def install(self, target: str) -> Job:
         """The whole of it."""
