@@ -25,6 +25,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Lane = Literal["write", "read", "heartbeat"]
 
+RACES = 3
+# unique_violation, serialization_failure, deadlock_detected:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LOST_RACE = frozenset({"23505", "40001", "40P01"})
+
 
 class DatabaseUnavailableError(Exception):
     """The database does not answer."""
@@ -55,7 +60,9 @@ class Store:
     SQLite has lanes, one thread each for writes and heartbeats (a lease must be renewed while a
     long write waits) and two for reads; Postgres has a pool. `on_commit` is called on the event
     loop after each commit that left something in its outbox; it must neither block nor raise.
-    Every method raises DatabaseUnavailableError where the database cannot be asked.
+    On Postgres `fn` is called again, at most three times in all, where it lost a race to another
+    transaction: it has no effects but on its transaction. Every method raises
+    DatabaseUnavailableError where the database cannot be asked.
     """
 
     def __init__(self, settings: Database) -> None:
@@ -117,7 +124,7 @@ class Store:
             # A cancelled caller must not lose the outbox of a transaction that its thread goes on
             # to commit.
             return await asyncio.shield(self._handing_on(job))
-        return await asyncio.shield(self._handing_on(self._in_session(lane, fn)))
+        return await asyncio.shield(self._handing_on(self._until_won(lane, fn)))
 
     async def _handing_on(self, running: Awaitable[tuple[R, Outbox]]) -> R:
         try:
@@ -137,6 +144,16 @@ class Store:
             session = Session(connection, expire_on_commit=False)
             with session.begin():
                 return _transact(session, fn)
+
+    async def _until_won(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
+        """Runs it again where another transaction was quicker: it then sees what that one wrote."""
+        for _ in range(RACES - 1):
+            try:
+                return await self._in_session(lane, fn)
+            except DBAPIError as e:
+                if getattr(e.orig, "sqlstate", None) not in _LOST_RACE:
+                    raise
+        return await self._in_session(lane, fn)
 
     async def _in_session(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
         async with (

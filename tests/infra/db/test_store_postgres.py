@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
+from core.clock import now
 from core.feed.entity import FeedHead
+from core.jobs.entity import Worker
 from infra.db.engine import IDLE_IN_TRANSACTION_S
-from infra.db.store import DatabaseUnavailableError, Store, Tx
+from infra.db.store import RACES, DatabaseUnavailableError, Store, Tx
 from infra.settings import Database
 from tests.postgres import Cluster
 
@@ -79,4 +82,49 @@ async def test_process_that_stands_still_in_a_transaction_does_not_hold_up_the_o
         assert time.monotonic() - began_s < IDLE_IN_TRANSACTION_S + 2
     assert isinstance(still.error, DatabaseUnavailableError)
     assert await store.read(lambda tx: tx.session.execute(select(FeedHead.seq)).scalar_one()) == 1
+    await store.close()
+
+
+async def test_who_loses_a_race_for_a_key_sees_the_winner(url: str):
+    """Two equal installs at once: the second joins the first instead of failing. Found by the chaos
+    harness, which asked again when the api died.
+    """
+    both_have_looked = threading.Barrier(2)
+    looks: list[str | None] = []
+
+    def look_and_add(tx: Tx) -> str:
+        found = tx.session.scalars(select(Worker.id)).one_or_none()
+        looks.append(found)
+        if found is not None:
+            return "joined"
+        both_have_looked.wait(10)
+        tx.session.add(Worker(id="w", started_at=now(), alive_until=now()))
+        return "added"
+
+    def ask() -> str:
+        async def write() -> str:
+            store = Store(Database(url=url))
+            try:
+                return await store.write(look_and_add)
+            finally:
+                await store.close()
+
+        return asyncio.run(write())
+
+    answers = await asyncio.gather(asyncio.to_thread(ask), asyncio.to_thread(ask))
+    assert sorted(answers) == ["added", "joined"]
+    assert looks == [None, None, "w"]
+
+
+async def test_collision_that_is_no_race_is_raised_in_the_end(url: str):
+    store, calls = Store(Database(url=url)), []
+
+    def add_twice(tx: Tx) -> None:
+        calls.append(1)
+        for _ in range(2):
+            tx.session.execute(insert(Worker).values(id="w", started_at=now(), alive_until=now()))
+
+    with pytest.raises(IntegrityError):
+        await store.write(add_twice)
+    assert len(calls) == RACES
     await store.close()
