@@ -7,13 +7,14 @@ progress ticks carry none, so that a browser resumes after a real one.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from core.errors import BadId, Unauthenticated
+from core.errors import BadId, ErrorCode, Unauthenticated
 from core.feed.entity import Event
 from core.feed.replay import EventGap, follow
 from core.services import Services
@@ -22,6 +23,7 @@ from server.auth import authenticate, bearer
 from server.graphql import unauthenticated
 
 SEED_MAX = 1000
+_NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 async def events(request: Request) -> Response:
@@ -32,8 +34,8 @@ async def events(request: Request) -> Response:
     except Unauthenticated as e:
         return unauthenticated(e)
     seed = request.query_params.get("seed", str(services.settings.feed.seed_count))
-    if not seed.isdecimal() or int(seed) > SEED_MAX:
-        return _bad(f"seed must be a number from 0 to {SEED_MAX}")
+    if not _NUMBER.fullmatch(seed) or int(seed) > SEED_MAX:
+        return _bad(ErrorCode.INVALID, f"seed must be a number from 0 to {SEED_MAX}")
     types = request.query_params.get("types")
     globs = [glob.strip() for glob in types.split(",")] if types else None
     last_id = request.headers.get("last-event-id") or None
@@ -41,7 +43,7 @@ async def events(request: Request) -> Response:
         if last_id is not None:
             await services.feed.find(last_id)
     except BadId as e:
-        return _bad(e.message)
+        return _bad(e.code, e.message)
     frames = _frames(services, globs, last_id, int(seed))
     return StreamingResponse(
         _with_heartbeat(frames, services.settings.feed.heartbeat_s),
@@ -110,7 +112,5 @@ def _frame(name: str, data: Mapping[str, object]) -> bytes:
     return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
 
 
-def _bad(message: str) -> Response:
-    return JSONResponse(
-        {"errors": [{"message": message, "extensions": {"code": "BAD_REQUEST"}}]}, 400
-    )
+def _bad(code: str, message: str) -> Response:
+    return JSONResponse({"errors": [{"message": message, "extensions": {"code": code}}]}, 400)

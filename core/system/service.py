@@ -5,11 +5,12 @@ import os
 from datetime import timedelta
 from time import monotonic
 
+from core.errors import Unavailable
 from core.jobs.kinds import JobState
 from core.jobs.service import Jobs
 from core.system.state import CheckLevel, Subsystem, System
 from core.weights.service import WeightsService
-from core.weights.volume import DEFAULT_LOCATION
+from core.weights.volume import DEFAULT_LOCATION, StorageUsage
 from infra.db.store import DatabaseUnavailableError, Store
 from infra.queue import JobQueue
 from infra.settings import Settings, redacted
@@ -42,9 +43,16 @@ class SystemService:
             workers=await self._jobs.workers(),
             queue_depth=counts[JobState.PENDING],
             job_counts={state.value: n for state, n in counts.items()},
-            storage=[await self._weights.storage(DEFAULT_LOCATION)],
+            storage=await self._storage(),
             settings=redacted(self._settings),
         )
+
+    async def _storage(self) -> list[StorageUsage]:
+        """Without a location that is gone: its subsystem says so."""
+        try:
+            return [await self._weights.storage(DEFAULT_LOCATION)]
+        except Unavailable:
+            return []
 
     async def subsystems(self) -> list[Subsystem]:
         """Asks each part now; takes no longer than a few seconds, whatever is down."""

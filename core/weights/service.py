@@ -19,6 +19,7 @@ from core.weights import events, plan, repository
 from core.weights.entity import Weights, WeightsFile
 from core.weights.volume import (
     DEFAULT_LOCATION,
+    ELSEWHERE,
     StorageUsage,
     Volume,
     check_space,
@@ -220,7 +221,7 @@ class WeightsService:
         return page(rows, first=first, after=after, key=lambda f: f.path)
 
     async def storage(self, location: str) -> StorageUsage:
-        """Raises NotFound for a location that does not exist."""
+        """Raises NotFound for a location that does not exist, Unavailable for one that is gone."""
         _check_location(location)
         space = await asyncio.to_thread(self.volume.space)
         staging = await asyncio.to_thread(self.volume.staging_bytes)
@@ -303,4 +304,5 @@ def _check_neighbours(tx: Tx, new: jobs.NewJob, target: str) -> None:
     locked = [key.removeprefix(prefix) for key in jobs.held(tx, prefix)]
     other = nested(target, [*repository.paths(tx, location), *locked])
     if other is not None:
-        raise Conflict(f"{target!r} and {other!r} would lie inside each other", field=["target"])
+        message = f"{target!r} and {other!r} would lie inside each other"
+        raise Conflict(message, field=["target"], hint=ELSEWHERE)

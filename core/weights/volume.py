@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from core.errors import AlreadyExists, Conflict, Invalid, NoSpace
+from core.errors import AlreadyExists, Conflict, Invalid, NoSpace, Unavailable
 from infra.files import exchange, fsync_folder, rename_no_replace
 from infra.settings import Weights as WeightsSettings
 
@@ -25,6 +25,7 @@ STAGING = ".staging"
 # No leading dot or dash, nothing that a shell, a URL or another file system reads differently.
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DEPTH = 8
+ELSEWHERE = "choose another target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,12 @@ class Volume:
         return str(PurePosixPath(self._settings.inference_root) / path)
 
     def space(self) -> Space:
-        stat = os.statvfs(self.root)
+        """Raises Unavailable where the volume is gone."""
+        try:
+            stat = os.statvfs(self.root)
+        except OSError as e:
+            message = f"the weights folder {self.root} cannot be read: {e.strerror}"
+            raise Unavailable(message, hint="is its volume mounted?") from e
         capacity = stat.f_blocks * stat.f_frsize
         share = int(capacity * self._settings.keep_free_percent / 100)
         keep = max(self._settings.keep_free_bytes, share)
@@ -86,13 +92,13 @@ class Volume:
         for part in PurePosixPath(path).parts:
             current = current / part
             if current.is_symlink():
-                raise Invalid(f"{current} is a symbolic link, which installs never follow")
+                message = f"{current} is a symbolic link, which installs never follow"
+                raise Invalid(message, field=["target"], hint=ELSEWHERE)
             if current.exists() and not current.is_dir():
-                raise Conflict(f"{current} is a file", field=["target"])
+                raise Conflict(f"{current} is a file", field=["target"], hint=ELSEWHERE)
             if current != self.root / path and (current / MANIFEST).exists():
-                raise Conflict(
-                    f"{path!r} would lie inside the weights at {current}", field=["target"]
-                )
+                message = f"{path!r} would lie inside the weights at {current}"
+                raise Conflict(message, field=["target"], hint=ELSEWHERE)
         if not current.exists():
             return
         if not overwrite:
@@ -100,7 +106,8 @@ class Volume:
             raise AlreadyExists(f"{path!r} exists already", field=["target"], hint=hint)
         for at, _folders, files in os.walk(current):
             if MANIFEST in files and Path(at) != current:
-                raise Conflict(f"{path!r} would lie around the weights at {at}", field=["target"])
+                message = f"{path!r} would lie around the weights at {at}"
+                raise Conflict(message, field=["target"], hint=ELSEWHERE)
 
     def staging_folder(self, job_id: str) -> Path:
         return self.root / STAGING / job_id
