@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
@@ -30,7 +31,6 @@ from infra.db.store import Store, Tx
 from infra.db.types import db_now
 from infra.settings import Database
 from infra.settings import Jobs as JobSettings
-from migrations.upgrade import upgrade
 from tests.core.jobs.making import ANN, BROKEN, changed, columns, put, take
 
 KEYS = ["k1", "k2"]
@@ -48,11 +48,15 @@ class Life(RuleBasedStateMachine):
     jobs = Bundle("jobs")
     runs = Bundle("runs")
 
+    def __init__(self, template: Path) -> None:
+        super().__init__()
+        self.template = template
+
     @initialize()
     def open(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp())
-        shutil.copyfile(_template(), self.folder / "mllm.db")
+        shutil.copyfile(self.template, self.folder / "mllm.db")
         self.store = Store(Database(url=f"sqlite:///{self.folder}/mllm.db"))
         self.epochs: dict[str, int] = {}
         self.ended: dict[str, dict[str, Any]] = {}
@@ -228,19 +232,14 @@ def _terminal_events(tx: Tx) -> dict[str, int]:
     return found
 
 
-def _template() -> Path:
-    if not _templates:
-        folder = Path(tempfile.mkdtemp())
-        upgrade(f"sqlite:///{folder}/template.db")
-        _templates.append(folder / "template.db")
-    return _templates[0]
-
-
-_templates: list[Path] = []
-TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=30,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+def test_life_of_jobs(sqlite_template: Path):
+    """Whatever happens in whatever order."""
+    run_state_machine_as_test(
+        lambda: Life(sqlite_template),
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
