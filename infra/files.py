@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+# https://man7.org/linux/man-pages/man2/write.2.html: the volume, or the quota on it.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCHANGE = 2
@@ -22,6 +24,11 @@ def rename_no_replace(source: Path, target: Path) -> None:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     source.rename(target)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room on the volume."""
+    return error.errno in _FULL
 
 
 def exchange(source: Path, target: Path) -> None:

@@ -2,8 +2,11 @@
 terminal.
 """
 
+import io
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -30,7 +33,7 @@ def configure(settings: Telemetry, *, process: str) -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy())),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
@@ -39,6 +42,21 @@ def configure(settings: Telemetry, *, process: str) -> None:
         structlog.stdlib.ProcessorFormatter(processors=[_plain, *last], foreign_pre_chain=shared)
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+
+
+class _Lossy(io.TextIOBase):
+    """stderr that loses lines rather than raise: what is told of must not fail for want of room in
+    the log's file.
+    """
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def _plain(

@@ -59,6 +59,11 @@ class Database(BaseSettings):
         "", validation_alias=_short("MLLM_DATABASE_URL", "MLLM_DATABASE__URL"), repr=False
     )
     pool_size: int = Field(5, ge=1, description="Connections each process keeps to Postgres.")
+    ballast_bytes: int = Field(
+        16 << 20,
+        ge=0,
+        description="Room kept beside SQLite, to record that jobs failed on a full disk.",
+    )
 
 
 class Redis(BaseSettings):

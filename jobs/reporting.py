@@ -55,8 +55,13 @@ class Reporter:
             await asyncio.sleep(FLUSH_S)
             await self.flush(list(self._running()))
 
-    async def flush(self, runs: list[TaskContext]) -> None:
-        """Writes what the runs have counted and logged since the last time, in one transaction."""
+    async def flush(self, runs: list[TaskContext], *, last: bool = False) -> None:
+        """Writes what the runs have counted and logged since the last time, in one transaction.
+
+        `last`: nothing comes after it, so it is written on a full disk too.
+        """
+        store = self._services.store
+        write = store.settle if last else store.write
         async with self._flushing:  # two at once could commit the older numbers last
             # In the order of their ids, as leases are renewed: else Postgres finds deadlocks
             runs = sorted(runs, key=lambda run: run.job.id)
@@ -66,7 +71,7 @@ class Reporter:
             if not work:
                 return
             try:
-                lost = await self._services.store.write(_write, work)
+                lost = await write(_write, work)
             except BaseException:
                 for run, progress, lines in work:
                     run.give_back(lines)

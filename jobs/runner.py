@@ -224,8 +224,8 @@ class Runner:
         """
         while True:
             try:
-                await self.reporter.flush([ctx])
-                return await self._services.store.write(write)
+                await self.reporter.flush([ctx], last=True)
+                return await self._services.store.settle(write)
             except Fenced:
                 raise
             except Exception as e:
@@ -239,7 +239,7 @@ class Runner:
         job = await self._services.jobs.get(ctx.job.id)
         if job is None or job.state is JobState.CANCELLED:
             await TASKS[ctx.job.kind].undo(ctx)
-        await self._services.store.write(claim.acknowledge, ctx.job.id, self.lease.owner)
+        await self._services.store.settle(claim.acknowledge, ctx.job.id, self.lease.owner)
 
 
 async def _work(ctx: TaskContext) -> Done:

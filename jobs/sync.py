@@ -42,7 +42,7 @@ async def keep_house(services: Services, stop: asyncio.Event) -> None:
 
 class Housekeeper:
     """One replica: holds the lease if nobody else does, and then removes what is kept no longer:
-    events, ended jobs, and the staging of jobs that will not go on.
+    events, ended jobs, and the staging of jobs that will not go on. Sees to the ballast, too.
     """
 
     def __init__(self, services: Services) -> None:
@@ -93,6 +93,7 @@ class Housekeeper:
         fence = partial(
             locks.require, name=LEASE, owner=self.owner, ttl_s=self._settings.housekeeping_lease_s
         )
+        await self._keep_ballast()
         trimmed = await self._feed.trim(fence)
         jobs = await self._jobs.trim(fence)
         await discard_orphans(self._services)
@@ -104,3 +105,12 @@ class Housekeeper:
                 jobs=jobs,
                 took_s=round(time.monotonic() - began_s, 3),
             )
+
+    async def _keep_ballast(self) -> None:
+        try:
+            kept = await self._services.store.keep_ballast()
+        except OSError as e:
+            log.warning("ballast.not_kept", error=repr(e))
+            return
+        if not kept:
+            log.warning("ballast.not_kept", error="the disk of the database is nearly full")

@@ -10,13 +10,14 @@ from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from core.errors import DomainError, ErrorCode, LimitExceeded, RequestError
-from infra.db.store import DatabaseUnavailableError
+from infra.db.store import DatabaseFullError, DatabaseUnavailableError
 from resolvers.context import Context
 
 log = structlog.get_logger()
 
 MASKED = "Internal error"
 UNAVAILABLE = "the database does not answer; try again later"
+FULL = "the disk of the database is full: nothing was changed"
 
 
 class ToldErrors(MaskErrors):
@@ -63,6 +64,10 @@ def told(error: GraphQLError, request_id: str) -> GraphQLError:
             return _with(error, original.message, extensions)
         case RequestError():
             return _with(error, original.message, {"code": original.code, "hint": original.hint})
+        case DatabaseFullError():
+            log.warning("request.database_full", request_id=request_id, error=str(original))
+            hint = "free space on that disk, then try again; jobs can be cancelled meanwhile"
+            return _with(error, FULL, {"code": ErrorCode.NO_SPACE.value, "hint": hint})
         case DatabaseUnavailableError():
             log.warning("request.database_unavailable", request_id=request_id, error=str(original))
             return _with(error, UNAVAILABLE, {"code": ErrorCode.UNAVAILABLE.value})

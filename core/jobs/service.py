@@ -116,7 +116,7 @@ class Jobs:
         Cancelling twice answers the same job. Raises BadId, NotFound, and Conflict where it has
         ended otherwise.
         """
-        job = await self._store.write(control.cancel, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
+        job = await self._store.settle(control.cancel, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
         if job.lease_owner is not None:
             self._queue.announce_cancel(job.id)
         return job
@@ -126,7 +126,7 @@ class Jobs:
 
         Raises BadId, NotFound, and Conflict where it has ended.
         """
-        job = await self._store.write(control.pause, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
+        job = await self._store.settle(control.pause, JobId(ids.parse(job_id, ids.Prefix.JOB)), by)
         if job.lease_owner is not None:
             self._queue.announce_cancel(job.id)
         return job

@@ -7,9 +7,11 @@ and handed on only when the commit stands.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import text
@@ -18,12 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from infra.bus.signal import Signal
+from infra.db.ballast import Ballast
 from infra.db.engine import IDLE_IN_TRANSACTION_S, is_sqlite, postgres_engine, sqlite_engine
 from infra.settings import Database
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Lane = Literal["write", "read", "heartbeat"]
+Lane = Literal["write", "settle", "read", "heartbeat"]
 
 RACES = 3
 # unique_violation, serialization_failure, deadlock_detected:
@@ -31,8 +34,18 @@ RACES = 3
 _LOST_RACE = frozenset({"23505", "40001", "40P01"})
 
 
+_DISK_FULL = "53100"  # disk_full
+
+
+_AWAY = ("database is locked", "unable to open database", "disk I/O error")
+
+
 class DatabaseUnavailableError(Exception):
     """The database does not answer."""
+
+
+class DatabaseFullError(DatabaseUnavailableError):
+    """The disk of the database is full: it answers, and can write nothing."""
 
 
 @dataclass(slots=True)
@@ -62,7 +75,9 @@ class Store:
     loop after each commit that left something in its outbox; it must neither block nor raise.
     On Postgres `fn` is called again, at most three times in all, where it lost a race to another
     transaction: it has no effects but on its transaction. Every method raises
-    DatabaseUnavailableError where the database cannot be asked.
+    DatabaseUnavailableError where the database cannot be asked, and DatabaseFullError where it
+    cannot write. On SQLite, `settle` and `heartbeat`, and whoever is the first to open the file,
+    have the ballast make room before that.
     """
 
     def __init__(self, settings: Database) -> None:
@@ -71,8 +86,12 @@ class Store:
         if is_sqlite(settings.url):
             self.dialect = "sqlite"
             self._sqlite = sqlite_engine(settings.url)
+            file = Path(self._sqlite.url.database or "")
+            self._ballast = Ballast(file.with_name(f"{file.name}-ballast"), settings.ballast_bytes)
+            writer = ThreadPoolExecutor(1, "db-write")
             self._lanes: dict[Lane, ThreadPoolExecutor] = {
-                "write": ThreadPoolExecutor(1, "db-write"),
+                "write": writer,
+                "settle": writer,
                 "heartbeat": ThreadPoolExecutor(1, "db-heartbeat"),
                 "read": ThreadPoolExecutor(2, "db-read"),
             }
@@ -91,6 +110,14 @@ class Store:
         """
         return await self._run("write", lambda tx: fn(tx, *args, **kwargs))
 
+    async def settle(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """As `write`, for what has to be written on a full disk too: how work ended, and what
+        people do to end it.
+        """
+        return await self._run("settle", lambda tx: fn(tx, *args, **kwargs))
+
     async def read(
         self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
@@ -108,6 +135,15 @@ class Store:
     async def ping(self) -> None:
         """Raises DatabaseUnavailableError where the database does not answer."""
         await self.read(lambda tx: tx.session.execute(text("SELECT 1")).scalar_one())
+
+    async def keep_ballast(self) -> bool:
+        """Takes the room that `settle` may need one day, where there is plenty; whether it has it.
+
+        Raises OSError. On Postgres there is nothing to keep.
+        """
+        if self.dialect != "sqlite":
+            return True
+        return await asyncio.to_thread(self._ballast.take)
 
     async def close(self) -> None:
         if self.dialect == "sqlite":
@@ -130,15 +166,26 @@ class Store:
         try:
             result, outbox = await running
         except (DBAPIError, OSError) as e:
+            brief = (str(e).splitlines() or [type(e).__name__])[0][:200]
+            if _is_full(e):
+                raise DatabaseFullError(brief) from e
             if _is_away(e):
-                brief = (str(e).splitlines() or [type(e).__name__])[0]
-                raise DatabaseUnavailableError(brief[:200]) from e
+                raise DatabaseUnavailableError(brief) from e
             raise
         if outbox.wake or outbox.signals:
             self.on_commit(outbox)
         return result
 
     def _in_thread(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
+        while True:
+            try:
+                return self._in_connection(lane, fn)
+            except DBAPIError as e:
+                must = lane in ("settle", "heartbeat") or _cannot_open(e)
+                if not (must and _is_full(e) and self._ballast.give_up()):
+                    raise
+
+    def _in_connection(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
         options = {"read_only": True} if lane == "read" else {}
         with self._sqlite.connect().execution_options(**options) as connection:
             session = Session(connection, expire_on_commit=False)
@@ -170,7 +217,19 @@ def _is_away(error: DBAPIError | OSError) -> bool:
     if isinstance(error, OSError) or error.connection_invalidated:
         return True
     reason = str(error.orig)
-    return "database is locked" in reason or "unable to open database" in reason
+    return any(said in reason for said in _AWAY)
+
+
+def _is_full(error: DBAPIError | OSError) -> bool:
+    if isinstance(error, OSError):
+        return False
+    full = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return full or _cannot_open(error) or getattr(error.orig, "sqlstate", None) == _DISK_FULL
+
+
+def _cannot_open(error: DBAPIError) -> bool:
+    """Whether there is no room for the memory shared by all who have the file open, readers too."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHMSIZE
 
 
 def _transact(session: Session, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:

@@ -4,10 +4,13 @@ Safe to run again at any point: files that are in staging are used, and a folder
 published already is only indexed.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from core.errors import NoSpace
 from core.hub.service import domain_error
 from core.jobs.entity import Job, JobFile
 from core.jobs.kinds import JobFileState, LogLevel
@@ -15,7 +18,8 @@ from core.jobs.service import Jobs
 from core.weights.service import InstalledFile, WeightsService
 from core.weights.volume import Volume
 from infra.db.store import Tx
-from infra.hub.errors import HubError, TransferStopped
+from infra.files import is_full
+from infra.hub.errors import DiskFull, HubError, TransferStopped
 from infra.hub.snapshot import HubFile
 from infra.hub.transfer.engine import transfer
 from infra.hub.transfer.plan import TransferPlan
@@ -30,7 +34,8 @@ async def run(ctx: TaskContext) -> Done:
     volume, target = ctx.services.weights.volume, str(ctx.job.input["target"])
     published = await ctx.blocking(_published, volume, target, ctx.job.id)
     if published is None:
-        published = await _install(ctx, volume, target)
+        async with _told_when_full(ctx, target):
+            published = await _install(ctx, volume, target)
     else:
         ctx.log("an earlier attempt has published the files", stage="publishing")
     return _done(ctx, target, published)
@@ -65,6 +70,8 @@ async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[Instal
     except TransferStopped:
         ctx.guard()
         raise
+    except DiskFull:
+        raise
     except HubError as e:
         raise domain_error(e) from e
     ctx.meter.stage("publishing")
@@ -76,6 +83,32 @@ async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[Instal
         f"published {len(installed)} verified files at {volume.root / target}", stage="publishing"
     )
     return installed
+
+
+@asynccontextmanager
+async def _told_when_full(ctx: TaskContext, target: str) -> AsyncIterator[None]:
+    """Raises NoSpace with the numbers where others have filled the volume meanwhile."""
+    try:
+        yield
+    except DiskFull as e:
+        raise await _no_space(ctx, str(e)) from e
+    except OSError as e:
+        if not is_full(e):
+            raise
+        # The step after the rename may have failed: a retry shall find everything in staging
+        await ctx.blocking(ctx.services.weights.volume.take_back, target, ctx.job.id)
+        raise await _no_space(ctx, f"no room for {target}: {e.strerror}") from e
+
+
+async def _no_space(ctx: TaskContext, what: str) -> NoSpace:
+    volume = ctx.services.weights.volume
+    space = await ctx.blocking(volume.space)
+    left = max(0, ctx.job.reserved_bytes - await ctx.blocking(volume.staging_bytes, ctx.job.id))
+    return NoSpace(
+        f"{what}; {left} bytes are left to write, and {space.available} of {space.capacity} are"
+        f" free at {volume.root}",
+        hint="free space on the volume, then retry the job: it goes on from what it has",
+    )
 
 
 async def _files(jobs: Jobs, job: Job) -> list[HubFile]:
