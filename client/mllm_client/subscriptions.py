@@ -30,6 +30,9 @@ from mllm_client.transport import unreachable
 # (PROTOCOL.md of graphql-ws).
 FATAL_CODES = frozenset({4400, 4406, 4409})
 REFUSED_CODES = frozenset({4401, 4403})
+# Going away and service restart; no close frame at all (IANA's registry, RFC 6455, section 7.4).
+RESTART_CODES = frozenset({1001, 1012})
+BROKEN_CODE = 1006
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +170,8 @@ def closed(code: int, reason: str) -> MllmError:
         return failure(
             [{"message": f"the server closed the subscription: {code} {reason}".rstrip()}]
         )
+    if code in RESTART_CODES:
+        return Unreachable("the server is restarting")
+    if code == BROKEN_CODE:
+        return Unreachable("the connection broke")
     return Unreachable(f"the server closed the connection ({code} {reason}".rstrip() + ")")

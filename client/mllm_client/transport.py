@@ -13,8 +13,10 @@ machine: too much for `mllm jobs list`, little for a subscription that lives for
 follows redirects, for a token must not travel on.
 """
 
+import errno
 import http.client
 import json
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,4 +83,6 @@ def exchange(server: Server, body: bytes, *, timeout_s: float) -> tuple[int, str
 def unreachable(server: Server, error: BaseException) -> Unreachable:
     """What to say when the connection failed."""
     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if getattr(error, "errno", None) == errno.ECONNREFUSED:
+        why = os.strerror(errno.ECONNREFUSED)  # asyncio's text repeats the address
     return Unreachable(f"cannot reach {server.url}: {why}", hint=f"is it running? {START_HINT}")

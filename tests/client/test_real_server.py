@@ -1,5 +1,6 @@
 """The command line and the SDK against the server that `mllm-server up` starts."""
 
+import json
 import os
 import signal
 import sys
@@ -67,3 +68,57 @@ async def test_wrong_token_is_refused(stack: Stack) -> None:
     async with Client(stack.url, "wrong") as client:
         with pytest.raises(Unauthenticated):
             await client.system()
+
+
+def test_job_is_paused_resumed_cancelled_retried_and_purged(stack: Stack) -> None:
+    """The whole life of a job from the command line, watched by one who stays."""
+    job = installed(stack, "paused")
+    watching = Program([MLLM, "jobs", "watch", job], env=stack.env)
+    try:
+        watching.expect(r"downloading +\d+%")
+        assert stack.cli("jobs", "pause", job).stdout == f"{job}  PAUSED\n"
+        watching.expect(f"paused; it goes on after `mllm jobs resume {job}`")
+        assert stack.cli("jobs", "resume", job).returncode == 0
+        watching.expect(r"downloading +\d+%")
+        assert stack.cli("jobs", "cancel", job).stdout == f"{job}  CANCELLED\n"
+        assert watching.wait() == 1
+    finally:
+        watching.close()
+
+    retried = stack.cli("jobs", "retry", job, "--watch", "-o", "json")
+    retry = json.loads(retried.stdout)["job"]
+    again = stack.cli("jobs", "retry", job)
+    got = stack.cli("jobs", "get", job)
+    purged = stack.cli("jobs", "purge", "--older-than", "0s", "--state", "cancelled", "--yes")
+
+    assert (retried.returncode, retry["state"]) == (0, "COMPLETED"), retried.stderr
+    assert (again.returncode, again.stdout) == (1, "")
+    assert f"retried by  {retry['id']}  COMPLETED" in got.stdout.splitlines()
+    assert purged.stdout == "1 job removed\n"
+    assert stack.cli("jobs", "get", job).returncode == 1
+    assert "retry of" not in stack.cli("jobs", "get", retry["id"]).stdout
+
+
+def test_events_on_a_terminal_fit_it(stack: Stack) -> None:
+    """Each type of event that an install writes."""
+    job = installed(stack, "told")
+    stack.cli("jobs", "watch", job)
+    shown = Program(
+        [MLLM, "events", "--since", "10m"], env={**stack.env, "COLUMNS": "80"}, terminal=True
+    )
+    try:
+        assert shown.wait() == 0
+    finally:
+        shown.close()
+
+    types = {line.split()[1] for line in shown.lines}
+    assert types >= {"job.pending", "job.running", "job.progress", "job.log", "job.completed"}
+    assert [line for line in shown.lines if len(line) > 80] == []
+    [last] = [line for line in shown.lines if job in line and "job.completed" in line]
+    assert last.endswith(f"{job}  60.2 MiB")
+
+
+def installed(stack: Stack, target: str) -> str:
+    """The id of an install that has just begun."""
+    begun = stack.cli("weights", "install", REPO, "--target", target, "-o", "json")
+    return str(json.loads(begun.stdout)["job"]["id"])
