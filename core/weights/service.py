@@ -82,10 +82,9 @@ class WeightsService:
         """
         _check(request)
         target = parse_target(request.target or request.hub_repo)
-        if request.idempotency_key is not None:
-            earlier = await self._store.read(jobs.by_idempotency_key, request.idempotency_key)
-            if earlier is not None:
-                return self._accepted(earlier, joined=False)
+        earlier = await self._asked_before(request)
+        if earlier is not None:
+            return earlier
         snapshot = await self._hub.snapshot(request.hub_repo, request.revision)
         files = plan.select(snapshot.files, allow=request.allow, ignore=request.ignore)
         await self._hub.check_access(snapshot, max(files, key=lambda f: f.size_bytes))
@@ -101,7 +100,21 @@ class WeightsService:
             bytes_total=sum(f.size_bytes for f in files),
             files=[jobs.NewFile(f.path, f.size_bytes, f.blob_id, f.sha256) for f in files],
         )
-        return await self._queue(new, target=target, overwrite=request.overwrite)
+        try:
+            return await self._queue(new, target=target, overwrite=request.overwrite)
+        except (AlreadyExists, Conflict):
+            # What is in the way may be the job of this very call, which was made before and was
+            # still under way when this one began.
+            earlier = await self._asked_before(request)
+            if earlier is None:
+                raise
+            return earlier
+
+    async def _asked_before(self, request: InstallRequest) -> Install | None:
+        if request.idempotency_key is None:
+            return None
+        job = await self._store.read(jobs.by_idempotency_key, request.idempotency_key)
+        return None if job is None else self._accepted(job, joined=False)
 
     async def _queue(self, new: jobs.NewJob, *, target: str, overwrite: bool) -> Install:
         joined = await self._store.read(_look, new, target)
@@ -111,6 +124,10 @@ class WeightsService:
         space = await asyncio.to_thread(self.volume.space)
 
         def transaction(tx: Tx) -> tuple[Job, bool]:
+            if new.idempotency_key is not None:
+                earlier = jobs.by_idempotency_key(tx, new.idempotency_key)
+                if earlier is not None:
+                    return earlier, False
             running = _joined(tx, new)
             if running is not None:
                 return running, True
