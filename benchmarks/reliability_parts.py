@@ -61,7 +61,7 @@ async def recoveries(folder: Path) -> None:
             server.process.wait()
             await asyncio.sleep(DOWN_S)
             server = Valkey.spawn(folder, log_path=folder / "valkey.log")
-            while not server.ready():
+            while not server.ready():  # noqa: ASYNC110 - a socket
                 await asyncio.sleep(0.002)
             answers_s = time.perf_counter()
             await backend.publish(CHANNEL, rows.commit().encode())
