@@ -7,7 +7,6 @@ at the end. A lost connection is resumed as the protocol says, at once.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -110,12 +109,11 @@ class Followers:
                     view.gaps.append(str(item))
 
     async def _with_public_client(self, view: View) -> None:
-        async with aclosing(self._public.event_added()) as items:
-            async for item in items:
-                if item.typename__ == "Event":
-                    view.ids.append(item.id)
-                else:
-                    view.gaps.append(str(item))
+        async for item in self._public.event_added():
+            if item.typename__ == "Event":
+                view.ids.append(item.id)
+            else:
+                view.gaps.append(str(item))
 
     async def _sse(self, view: View) -> None:
         last = view.ids[-1] if view.ids else None

@@ -52,7 +52,7 @@ class People:
     async def want(self, wish: Wish) -> None:
         """Installs it, and does to it what is planned; returns once all of that is done."""
         if wish.broken:
-            wrong = b"?" * len(wish.repository.files[BROKEN_FILE])
+            wrong = b"?" * self._hub.file(wish.repository.id, BROKEN_FILE).size_bytes
             self._hub.mutate(wish.repository.id, BROKEN_FILE, wrong)
         job_id = await self._install(wish)
         async with asyncio.TaskGroup() as later:
