@@ -43,7 +43,11 @@ class LogFile:
         if not self.path.exists() or self.path.stat().st_size <= _LOG_MAX_BYTES:
             return
         old = self.path.with_suffix(".log.1")
-        old.write_bytes(self.path.read_bytes())
+        try:
+            old.write_bytes(self.path.read_bytes())
+        except OSError:  # no room for a second one: it grows no further either
+            old.unlink(missing_ok=True)
+            return
         old.chmod(0o600)
         # Truncated, not renamed: the child keeps its descriptor, and appends from the new end.
         os.truncate(self.path, 0)

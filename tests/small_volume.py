@@ -38,9 +38,9 @@ def mounted(folder: Path, *, size_bytes: int) -> Path:
     return folder
 
 
-def fill(folder: Path) -> Path:
+def fill(folder: Path, name: str = "somebody-else") -> Path:
     """Takes all that is free, to the last byte, as somebody else would; returns the file."""
-    filler = folder / "somebody-else"
+    filler = folder / name
     with filler.open("wb", buffering=0) as file:
         for size_bytes in (1 << 20, 4096):
             piece = bytes(size_bytes)
