@@ -57,7 +57,7 @@ def domain_error(error: errors.HubError) -> DomainError:
             return NotFound(message, hint="the repository changed; ask again")
         case errors.AuthFailed():
             hint = "set HF_TOKEN to a valid token of the hub and restart mllm"
-            return Invalid(message, field=["hubRepo"], hint=hint)
+            return Gated(message, field=["hubRepo"], hint=hint)
         case errors.UnsafePath():
             return Invalid(message, field=["hubRepo"], hint="mllm does not install this repository")
         case errors.CorruptContent():
