@@ -25,7 +25,7 @@ _PRAGMAS = (
 # A process that stands still in a transaction (stopped, suspended, cut off) holds the head of the
 # event log, and with it up everybody else, until it goes on. Above what a busy loop needs between
 # two statements, and below the end of a lease.
-IDLE_IN_TRANSACTION_S = 3.0
+IDLE_IN_TRANSACTION_S = 2.0
 _OCTAL = re.compile(r"\\([0-7]{3})")  # blanks in a mount point, getmntent(3)
 _NETWORK_FILE_SYSTEMS = {
     "nfs",

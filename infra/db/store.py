@@ -71,8 +71,10 @@ class Store:
     """Transactions over one database.
 
     SQLite has lanes, one thread each for writes and heartbeats (a lease must be renewed while a
-    long write waits) and two for reads; Postgres has a pool. `on_commit` is called on the event
-    loop after each commit that left something in its outbox; it must neither block nor raise.
+    long write waits) and two for reads; Postgres has a pool, of which writes take one connection
+    at a time: nearly all wait for the head of the event log anyway, and a process that stands
+    still then holds it up once. `on_commit` is called on the event loop after each commit that
+    left something in its outbox; it must neither block nor raise.
     On Postgres `fn` is called again, at most three times in all, where it lost a race to another
     transaction: it has no effects but on its transaction. Every method raises
     DatabaseUnavailableError where the database cannot be asked, and DatabaseFullError where it
@@ -101,6 +103,7 @@ class Store:
                 pool_size=settings.pool_size,
                 idle_in_transaction_s=IDLE_IN_TRANSACTION_S,
             )
+            self._writer = asyncio.Semaphore(1)
 
     async def write(
         self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -160,7 +163,7 @@ class Store:
             # A cancelled caller must not lose the outbox of a transaction that its thread goes on
             # to commit.
             return await asyncio.shield(self._handing_on(job))
-        return await asyncio.shield(self._handing_on(self._until_won(lane, fn)))
+        return await asyncio.shield(self._handing_on(self._in_turn(lane, fn)))
 
     async def _handing_on(self, running: Awaitable[tuple[R, Outbox]]) -> R:
         try:
@@ -191,6 +194,12 @@ class Store:
             session = Session(connection, expire_on_commit=False)
             with session.begin():
                 return _transact(session, fn)
+
+    async def _in_turn(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
+        if lane not in ("write", "settle"):
+            return await self._until_won(lane, fn)
+        async with self._writer:
+            return await self._until_won(lane, fn)
 
     async def _until_won(self, lane: Lane, fn: Callable[[Tx], R]) -> tuple[R, Outbox]:
         """Runs it again where another transaction was quicker: it then sees what that one wrote."""

@@ -85,6 +85,24 @@ async def test_process_that_stands_still_in_a_transaction_does_not_hold_up_the_o
     await store.close()
 
 
+async def test_process_has_one_write_under_way(url: str):
+    """So one that stands still holds the others up once, not once for each of its writes that
+    wait for the head of the log. Found by the chaos harness: 30 s without a claim.
+    """
+    store, under_way, most = Store(Database(url=url)), 0, 0
+
+    def look(tx: Tx) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        count(tx)
+        under_way -= 1
+
+    await asyncio.gather(*(store.write(look) for _ in range(10)))
+    assert most == 1
+    await store.close()
+
+
 async def test_who_loses_a_race_for_a_key_sees_the_winner(url: str):
     """Two equal installs at once: the second joins the first instead of failing. Found by the chaos
     harness, which asked again when the api died.
