@@ -30,7 +30,8 @@ class Requires(FieldExtension):
         self.scope = scope
 
     def apply(self, field: StrawberryField) -> None:
-        field.directives = [*field.directives, RequiresDirective(scope=self.scope)]
+        others = [d for d in field.directives if not isinstance(d, RequiresDirective)]
+        field.directives = [*others, RequiresDirective(scope=self.scope)]  # once for each schema
 
     def resolve(
         self, next_: Callable[..., Any], source: Any, info: strawberry.Info, **kwargs: Any
