@@ -1,14 +1,39 @@
 """An api of its own for each test, on either database, and clients of it."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 
+from infra.valkey import Valkey
 from tests.api import Api
 from tests.graphql_client import Client
 from tests.server.work import Work
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> Iterator[None]:
+    """What structlog does by itself renders each trace for seconds."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def shared_api(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, valkey: Valkey
+) -> Iterator[Api]:
+    """One api on SQLite for a whole module, for tests that leave nothing in its database."""
+    home = tmp_path_factory.mktemp("home")
+    path = home / "mllm.db"
+    shutil.copyfile(sqlite_template, path)
+    with Api(home, database_url=f"sqlite:///{path}", redis_url=valkey.url) as api:
+        yield api
 
 
 @pytest.fixture

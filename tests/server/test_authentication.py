@@ -10,10 +10,13 @@ from core.principal import Scope
 from tests.api import Api
 from tests.graphql_client import Client
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 VERSION = "{ system { version } }"
 CANCEL = "mutation($id: ID!) { jobCancel(id: $id) { job { id } userErrors { code } } }"
+
+
+@pytest.fixture(scope="module")
+def api(shared_api: Api) -> Api:
+    return shared_api
 
 
 def unauthenticated(answer) -> None:

@@ -1,7 +1,5 @@
 """The three channels of errors: payload, top level with a code, and masked defects."""
 
-from collections.abc import Callable
-
 import pytest
 import structlog
 from sqlalchemy import text
@@ -9,78 +7,16 @@ from sqlalchemy import text
 from core.ids import Prefix, new
 from infra.db.store import Tx
 from tests.api import Api
-from tests.fakes.hub import HubDouble, Repository
 from tests.graphql_client import Client
 from tests.server.work import Work
 
-ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-INSTALL = """mutation($input: WeightsInstallInput!) {
-  weightsInstall(input: $input) {
-    job { id } storageUri inferenceModelPath joined userErrors { field code message hint }
-  }
-}"""
 CANCEL = """mutation($id: ID!) {
   jobCancel(id: $id) { job { id state } userErrors { field code message hint } }
 }"""
-COUNT = "{ jobs { totalCount } }"
 
 
 def drop(tx: Tx, table: str) -> None:
     tx.session.execute(text(f"DROP TABLE {table}"))
-
-
-async def mistake(client: Client, **fields: object) -> dict[str, object]:
-    """The only user error of an install that was refused; nothing was queued."""
-    payload = await client.data(INSTALL, input=fields)
-    (error,) = payload.pop("userErrors")
-    refused = {"job": None, "storageUri": None, "inferenceModelPath": None, "joined": False}
-    assert payload == refused
-    assert await client.data(COUNT) == {"totalCount": 0}
-    return error
-
-
-@ONE_DATABASE
-@pytest.mark.parametrize(
-    ("fields", "code", "field"),
-    [
-        ({"hubRepo": "no/such/name"}, "INVALID", "hubRepo"),
-        ({"hubRepo": "../etc"}, "INVALID", "hubRepo"),
-        ({"hubRepo": ""}, "INVALID", "hubRepo"),
-        ({"hubRepo": "a/b", "revision": "../main"}, "INVALID", "revision"),
-        ({"hubRepo": "a/b", "revision": ""}, "INVALID", "revision"),
-        ({"hubRepo": "a/b", "target": "../x"}, "INVALID", "target"),
-        ({"hubRepo": "a/b", "target": "/abs"}, "INVALID", "target"),
-        ({"hubRepo": "a/b", "target": "a/../../b"}, "INVALID", "target"),
-        ({"hubRepo": "a/b", "target": "a//b"}, "INVALID", "target"),
-        ({"hubRepo": "a/b", "target": ".staging/x"}, "INVALID", "target"),
-        ({"hubRepo": "a/b", "target": "a\u0000b"}, "INVALID", "target"),
-        ({"hubRepo": "a/b", "target": "x" * 600}, "INVALID", "target"),
-        ({"hubRepo": "a/b", "location": "moon"}, "NOT_FOUND", "location"),
-        ({"hubRepo": "a/b", "priority": 101}, "INVALID", "priority"),
-        ({"hubRepo": "a/b", "idempotencyKey": ""}, "INVALID", "idempotencyKey"),
-        ({"hubRepo": "a/b", "idempotencyKey": "k" * 201}, "INVALID", "idempotencyKey"),
-        ({"hubRepo": "a/b", "idempotencyKey": "a\u0000b"}, "INVALID", "idempotencyKey"),
-        ({"hubRepo": "a/b", "ignore": ["*.bin", "a\u0000b"]}, "INVALID", "ignore"),
-        ({"hubRepo": "a/b", "allow": ["*"] * 51}, "INVALID", "allow"),
-        ({"hubRepo": "a/b", "allow": ["x" * 2000]}, "INVALID", "allow"),
-    ],
-)
-async def test_mistake_in_an_argument_is_told_with_its_path(
-    start: Callable[..., Api], fields: dict[str, object], code: str, field: str
-):
-    with HubDouble([Repository(id="a/b", files={"config.json": b"{}"})]) as hub:
-        api = start(HF_ENDPOINT=hub.endpoint)
-        async with Client(api.url, api.admin) as client:
-            error = await mistake(client, **fields)
-    assert (error["code"], error["field"]) == (code, ["input", field])
-    assert error["message"]
-
-
-async def test_unreachable_hub_is_a_user_error_with_a_hint(admin: Client):
-    error = await mistake(admin, hubRepo="a/b")
-    assert error["code"] == "UNAVAILABLE"
-    assert "127.0.0.1:9" in str(error["message"])
-    assert "HF_ENDPOINT" in str(error["hint"])
 
 
 async def test_missing_job_and_ended_job_are_user_errors(admin: Client, work: Work):
@@ -94,44 +30,6 @@ async def test_missing_job_and_ended_job_are_user_errors(admin: Client, work: Wo
     (error,) = payload["userErrors"]
     assert (payload["job"], error["code"], error["field"]) == (None, "CONFLICT", ["id"])
     assert "COMPLETED" in error["message"]
-
-
-IDS = [
-    "",
-    "x",
-    "job_",
-    "job_123",
-    "wts_{ulid}",
-    "evt_{ulid}",
-    "xyz_{ulid}",
-    "job_{ulid}x",
-    "\u0000",
-]
-
-
-@ONE_DATABASE
-@pytest.mark.parametrize("given", IDS)
-async def test_malformed_id_is_a_top_level_error(admin: Client, given: str):
-    wrong = given.format(ulid=new(Prefix.JOB)[4:])
-    takes_any_kind = wrong.startswith(("wts_", "evt_", "xyz_"))
-    for document in (
-        "query($id: ID!) { job(id: $id) { id } }",
-        "mutation($id: ID!) { jobCancel(id: $id) { job { id } } }",
-        "mutation($id: ID!) { jobPause(id: $id) { job { id } } }",
-        "mutation($id: ID!) { jobRetry(id: $id) { job { id } } }",
-        "subscription($id: ID!) { jobUpdated(id: $id) { id } }",
-        "subscription($id: ID!) { jobLogAdded(id: $id) { message } }",
-        "query($id: ID!) { jobs(filter: { subjectId: $id }) { totalCount } }",
-        "subscription($id: ID!) { jobsUpdated(filter: { subjectId: $id }) { id } }",
-    ):
-        if takes_any_kind and "subjectId" in document:
-            continue
-        async with admin.socket() as socket:
-            await socket.init({"token": admin.token})
-            await socket.subscribe(document, {"id": wrong})
-            message = await socket.receive()
-        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
-        assert [error["extensions"]["code"] for error in errors] == ["BAD_ID"], document
 
 
 async def test_id_is_read_as_people_type_it(admin: Client, work: Work):
@@ -185,27 +83,6 @@ async def test_unknown_location_is_told_in_a_query(admin: Client):
         for location in ("moon", "", "a\u0000b"):
             error = await admin.refused(document, l=location)
             assert (error["path"], error["extensions"]) == ([name], told)
-
-
-@ONE_DATABASE
-@pytest.mark.parametrize(
-    "document",
-    [
-        '{ jobs(filter: { since: "2026-01-01T00:00:00" }) { totalCount } }',
-        '{ jobs(filter: { since: "yesterday" }) { totalCount } }',
-        "{ jobs(filter: { since: 7 }) { totalCount } }",
-        '{ jobs(filter: { since: "0001-01-01T00:00:00+23:59" }) { totalCount } }',
-        "{ jobs(filter: { states: [LOST] }) { totalCount } }",
-        "{ jobs(first: null) { totalCount } }",
-        "{ jobs(first: 99999999999) { totalCount } }",
-        "{ nothing }",
-    ],
-)
-async def test_document_that_is_not_valid_is_told_by_validation(admin: Client, document: str):
-    body = await admin.ask(document)
-    (error,) = body["errors"]
-    assert "extensions" not in error
-    assert "Internal" not in error["message"]
 
 
 @pytest.mark.parametrize("since", ["0001-01-01T00:00:00Z", "0999-12-31T23:00:00-01:00"])

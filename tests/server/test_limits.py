@@ -11,9 +11,14 @@ from graphql import get_introspection_query
 from tests.api import Api
 from tests.graphql_client import DEADLINE_S, Client
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def api(shared_api: Api) -> Api:
+    return shared_api
 
 
 def nested(depth: int) -> str:
@@ -115,6 +120,7 @@ async def test_too_much_is_told_over_a_websocket_as_well(admin: Client):
             assert message["payload"][0]["extensions"] == {"code": "LIMIT_EXCEEDED"}
 
 
+@ONE_DATABASE
 async def test_limits_are_settings(start: Callable[..., Api]):
     api = start(MLLM_LIMITS__DEPTH="2", MLLM_LIMITS__ALIASES="1", MLLM_LIMITS__BODY_BYTES="2048")
     async with Client(api.url, api.admin) as client:

@@ -15,11 +15,16 @@ from core.principal import Scope
 from tests.api import Api
 from tests.graphql_client import Client
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 VERSION = "{ system { version } }"
 JOBS = "subscription { jobsUpdated { id } }"
 CANCEL = 'mutation { jobCancel(id: "job_00000000000000000000000000") { userErrors { code } } }'
+
+
+@pytest.fixture(scope="module")
+def api(shared_api: Api) -> Api:
+    return shared_api
 
 
 @pytest.mark.parametrize(
@@ -123,12 +128,14 @@ async def test_other_protocols_are_closed_with_4406(anyone: Client, protocol: st
         assert (await socket.closed())[0] == 4406
 
 
+@ONE_DATABASE
 async def test_silence_after_the_handshake_is_closed_with_4408(start: Callable[..., Api]):
     api = start(MLLM_LIMITS__CONNECTION_INIT_S="0.2")
     async with Client(api.url) as client, client.socket() as socket:
         assert await socket.closed() == (4408, "Connection initialisation timeout")
 
 
+@ONE_DATABASE
 async def test_init_in_time_is_not_closed_later(start: Callable[..., Api]):
     api = start(MLLM_LIMITS__CONNECTION_INIT_S="0.2")
     async with Client(api.url) as client, client.socket() as socket:
@@ -230,6 +237,7 @@ async def test_reason_of_a_close_fits_whatever_it_quotes(
         assert 0 < len(reason.encode()) <= 123
 
 
+@ONE_DATABASE
 async def test_message_above_the_limit_is_closed_with_1009(start: Callable[..., Api]):
     api = start(MLLM_LIMITS__WEBSOCKET_MESSAGE_BYTES="2048")
     async with Client(api.url) as client, client.socket() as socket:
