@@ -1,24 +1,25 @@
-"""One file, from whatever is on the disk to verified content in place.
+"""The bytes of one file at a time, for one worker: from the server into the file's download.
 
-A tower in which each storey has one kind of failure: other content than listed (once more from
-zero), an interruption (again from where it broke), an answer (read to its end).
+A tower in which each storey has one kind of failure: other content than listed (the file starts
+over), an interruption (again from where it broke), an answer (read to its end).
 """
 
 import errno
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from infra.hub.backoff import jitter_s
-from infra.hub.errors import CorruptContent, DiskFull, HubUnavailable
-from infra.hub.snapshot import HubFile
+from infra.hub.errors import DiskFull, HubUnavailable
 from infra.hub.transfer.brake import Brake
-from infra.hub.transfer.connection import Answer, Interrupted
+from infra.hub.transfer.connection import Answer, Connections, Interrupted
 from infra.hub.transfer.digest import Mismatch
-from infra.hub.transfer.part import Part
-from infra.hub.transfer.plan import Observer
-from infra.hub.transfer.resolve import Source
+from infra.hub.transfer.download import Download, Superseded, Work
+from infra.hub.transfer.pace import segment_bytes
+from infra.hub.transfer.plan import Observer, TransferPlan
+from infra.hub.transfer.pool import Errand, Pool
+from infra.hub.transfer.watchdog import Watchdog
 
 # In a row, without one byte more than before. With jitter they span some eight seconds.
 _MAX_FAILURES = 5
@@ -28,112 +29,152 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Needs a thread of its own, like the `source` and the `buffer` in it."""
+class Fetcher:
+    """Needs a thread of its own, like the `connections` and the `buffer` in it."""
 
-    file: HubFile
-    part: Part
-    source: Source
-    observer: Observer
-    brake: Brake
-    buffer: memoryview
+    def __init__(
+        self,
+        plan: TransferPlan,
+        pool: Pool,
+        *,
+        observer: Observer,
+        brake: Brake,
+        connections: Connections,
+        buffer: memoryview,
+    ) -> None:
+        self.plan = plan
+        self.pool = pool
+        self.observer = observer
+        self.brake = brake
+        self.connections = connections
+        self.buffer = buffer
+        self._bytes_per_s: float | None = None
 
-    def run(self) -> None:
-        """Returns when the file is in place.
+    def run(self, errand: Errand) -> None:
+        """A segment of the file, and what can be hashed then.
 
         Raises HubError of any kind; OSError if the disk fails otherwise than by being full.
         """
-        path = self.file.path
-        self.observer.file_started(path)
-        with _room(path), self.part:
-            self.part.read_back(self.buffer, self._advanced)
-            self._verified()
-            self.brake.check()
-            self.part.publish()
-            self.observer.file_verified(path, self.part.digest.sha256)
+        download = errand.download
+        with _room(download.file.path):
+            if errand.is_first:
+                download.open()
+                download.settle(self.buffer)
+            wanted = segment_bytes(
+                self._bytes_per_s,
+                left_bytes=self.pool.unclaimed_bytes,
+                connections=self.pool.worker_count,
+            )
+            work = download.claim(wanted, ranges_proven=self.pool.ranges_proven)
+            if work is not None:
+                self._fetch(download, work)
+            download.settle(self.buffer)
 
-    def _verified(self) -> None:
+    def _fetch(self, download: Download, work: Work) -> None:
+        began_s = time.monotonic()
+        segment = _Segment(self, download, work)
         try:
-            self._complete()
-        except Mismatch as e:
-            self._start_over()
-            self.observer.retried(self.file.path, f"other content: {e}", 0)
-        else:
+            segment.complete()
+        except Superseded:
             return
-        try:
-            self._complete()
         except Mismatch as e:
-            # Nobody shall take it for the beginning of the right content.
-            self._start_over()
-            message = f"{self.file.path} is not what the commit lists: {e}"
-            expected, actual = e.expected, e.actual
-            raise CorruptContent(
-                message, path=self.file.path, expected=expected, actual=actual
-            ) from e
+            download.start_over(segment.work.draft, e)
+            return
+        finally:
+            download.release(segment.work)
+        took_s = time.monotonic() - began_s
+        if took_s > 0:
+            self._bytes_per_s = segment.received_bytes / took_s
 
-    def _complete(self) -> None:
-        failures, reached_bytes = 0, self.part.position_bytes
-        while self.part.position_bytes < self.file.size_bytes:
+
+class _Segment:
+    """One claim. `work`: changes when the server turns out to send whole files only."""
+
+    def __init__(self, fetcher: Fetcher, download: Download, work: Work) -> None:
+        self._fetcher = fetcher
+        self._download = download
+        self._size_bytes = download.file.size_bytes
+        self.work = work
+        self.received_bytes = 0
+
+    def complete(self) -> None:
+        failures = 0
+        while self.work.claim.left_bytes and not self.work.draft.over:
+            best_bytes = self._download.best_bytes
             try:
                 self._receive()
             except Interrupted as e:
                 # Bytes that come a second time, after a start from zero, are no progress.
-                if self.part.position_bytes > reached_bytes:
-                    failures, reached_bytes = 0, self.part.position_bytes
+                if self._download.best_bytes > best_bytes:
+                    failures = 0
                 failures += 1
                 self._pause(e, failures)
-        self.part.digest.check()
 
     def _pause(self, why: Interrupted, failures: int) -> None:
+        fetcher, path = self._fetcher, self._download.file.path
+        if why.busy:
+            fetcher.pool.too_many_requests()
         delay_s = why.delay_s
         if delay_s is None:
-            delay_s = jitter_s(failures, base_s=self.source.plan.backoff_s)
+            delay_s = jitter_s(failures, base_s=fetcher.plan.backoff_s)
         if failures > _MAX_FAILURES or delay_s > _MAX_DELAY_S:
-            path = self.file.path
             message = f"{path} could not be fetched: {why}"
             raise HubUnavailable(message, path=path, retry_after_s=why.delay_s) from why
-        self.observer.retried(self.file.path, str(why), delay_s)
-        self.brake.wait(delay_s)
+        fetcher.observer.retried(path, str(why), delay_s)
+        fetcher.brake.wait(delay_s)
 
     def _receive(self) -> None:
-        self.brake.check()
-        with self.source.open(from_byte=self.part.position_bytes) as answer:
-            self._accept(answer)
-            while left_bytes := self.file.size_bytes - self.part.position_bytes:
-                count = answer.read_into(self.buffer[:left_bytes])
-                if count == 0:
-                    raise Interrupted(f"the answer ended {left_bytes} bytes early")
-                self.brake.check()
-                self.part.append(self.buffer[:count])
-                self._advanced(count)
+        fetcher, claim = self._fetcher, self.work.claim
+        fetcher.brake.check()
+        start = claim.position
+        end = None if claim.end == self._size_bytes else claim.end
+        with self._download.source.open(fetcher.connections, start=start, end=end) as answer:
+            self._accept(answer, whole=start == 0 and end is None)
+            self._read(answer)
 
-    def _accept(self, answer: Answer) -> None:
-        """Sees to it that the body goes on where the part ends. Raises Mismatch, Interrupted."""
-        size_bytes = self.file.size_bytes
+    def _read(self, answer: Answer) -> None:
+        fetcher, plan = self._fetcher, self._fetcher.plan
+        watchdog = Watchdog(bytes_per_s=plan.least_bytes_per_s, window_s=plan.slow_after_s)
+        while left_bytes := self.work.claim.left_bytes:
+            piece_bytes = plan.throttle.piece_bytes if plan.throttle else left_bytes
+            count = answer.read_into(fetcher.buffer[: min(left_bytes, piece_bytes)])
+            if count == 0:
+                raise Interrupted(f"the answer ended {left_bytes} bytes early")
+            self._download.write(self.work, fetcher.buffer[:count])
+            self.received_bytes += count
+            fetcher.pool.received(count)
+            if plan.throttle:
+                plan.throttle.take(count, fetcher.brake.wait)
+                watchdog.restart()
+            else:
+                watchdog.note(count)
+
+    def _accept(self, answer: Answer, *, whole: bool) -> None:
+        """Sees to it that the body is what the claim needs. Raises Mismatch, Interrupted.
+
+        `whole`: no range was asked for.
+        """
+        size_bytes, start = self._size_bytes, self.work.claim.position
         if answer.status == 416:
-            raise Mismatch(f"{size_bytes} bytes", f"at most {self.part.position_bytes} bytes")
+            raise Mismatch(f"{size_bytes} bytes", f"at most {start} bytes")
         if answer.status == 200:
-            if self.part.position_bytes:
-                self._start_over()  # the server knows no ranges
             if answer.length_bytes not in (None, size_bytes):
                 raise Mismatch(f"{size_bytes} bytes", f"{answer.length_bytes} bytes")
+            if not whole:
+                self._stream()
             return
         span = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range") or "")
         if span and span[3] not in ("*", str(size_bytes)):
             raise Mismatch(f"{size_bytes} bytes", f"{span[3]} bytes")
-        if not span or int(span[1]) != self.part.position_bytes:
-            self._start_over()
+        if not span or int(span[1]) != start:
+            self._download.source.forget()
+            self._download.odd_range(self.work)
             raise Interrupted("the server sends another range than asked for", delay_s=0)
+        self._fetcher.pool.ranges_proven = True
 
-    def _start_over(self) -> None:
-        self.brake.check()  # a part that is another's by now would be emptied under its hands
-        self.observer.advanced(self.file.path, -self.part.position_bytes)
-        self.part.restart()
-
-    def _advanced(self, count: int) -> None:
-        self.observer.advanced(self.file.path, count)
-        self.brake.check()
+    def _stream(self) -> None:
+        old, self.work = self.work, self._download.stream(self.work)
+        self._download.release(old)
 
 
 @contextmanager

@@ -1,72 +1,87 @@
-"""One file on the disk: under a name of its own while it grows, in place once it is verified.
-
-The bytes of a part are the first of the file, without holes: so its length says where to go on.
-"""
+"""One file on the disk: under a name of its own while it grows, in place once it is verified."""
 
 import contextlib
+import ctypes
+import errno
 import os
-from collections.abc import Callable
+import sys
+from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-
-from infra.hub.snapshot import HubFile
-from infra.hub.transfer.digest import Digest
+from typing import Any
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | _NO_FOLLOW
+_NOT_HERE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
 
 class Part:
-    """Use as a context; the part stays on the disk if it was not published. Raises OSError.
+    """An open part, for several threads at once. Every method raises OSError.
 
-    A file that is in place already becomes a part again, so that it is hashed before it counts.
+    A file that is in place already becomes a part again, so that it is hashed before it counts;
+    `was_in_place` tells.
     """
 
-    def __init__(self, file: HubFile, *, part: Path, target: Path) -> None:
-        self._file = file
+    def __init__(self, part: Path, target: Path) -> None:
         self._part = part
         self._target = target
-        self.digest = Digest(file)
-        self.position_bytes = 0
-
-    def __enter__(self) -> Self:
         self._part.parent.mkdir(parents=True, exist_ok=True)
+        self.was_in_place = False
         with contextlib.suppress(FileNotFoundError):
             self._target.replace(self._part)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | _NO_FOLLOW
-        self._fd = os.open(self._part, flags, 0o644)
-        return self
+            self.was_in_place = True
+        self._fd = os.open(self._part, _FLAGS, 0o644)
+        self.inode = os.fstat(self._fd).st_ino
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self._fd)
+    @property
+    def size_bytes(self) -> int:
+        return os.fstat(self._fd).st_size
 
-    def read_back(self, buffer: memoryview, told: Callable[[int], None]) -> None:
-        """Hashes what an earlier attempt left and goes to its end; `told` hears of each piece."""
-        if os.fstat(self._fd).st_size > self._file.size_bytes:
-            self.restart()
-        while count := os.readv(self._fd, [buffer]):
-            self.digest.update(buffer[:count])
-            self.position_bytes += count
-            told(count)
+    def reserve(self, size_bytes: int) -> None:
+        """Takes the room on the volume, so that it is not missing half-way; or only the length.
 
-    def append(self, data: memoryview) -> None:
-        self.digest.update(data)
-        self.position_bytes += len(data)
+        fallocate(2) and not posix_fallocate(3), which writes to every block where it is missing.
+        """
+        fallocate = _fallocate()
+        if fallocate is None or fallocate(self._fd, 0, 0, size_bytes) == 0:
+            os.ftruncate(self._fd, size_bytes)
+            return
+        code = ctypes.get_errno()
+        if code not in _NOT_HERE:
+            raise OSError(code, os.strerror(code), str(self._part))
+        os.ftruncate(self._fd, size_bytes)
+
+    def write_at(self, offset: int, data: memoryview) -> None:
         while data:
-            data = data[os.write(self._fd, data) :]
+            count = os.pwrite(self._fd, data, offset)
+            data, offset = data[count:], offset + count
 
-    def restart(self) -> None:
+    def read_at(self, offset: int, view: memoryview) -> int:
+        """0: the file ends there."""
+        return os.preadv(self._fd, [view], offset)
+
+    def empty(self) -> None:
         os.ftruncate(self._fd, 0)
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        self.digest = Digest(self._file)
-        self.position_bytes = 0
+
+    def abandon(self) -> None:
+        """Frees its room and its name; writes that come late go nowhere. Still to be closed."""
+        os.ftruncate(self._fd, 0)
+        self._part.unlink(missing_ok=True)
 
     def publish(self) -> None:
-        """Only after `digest.check()`. The folder's entry is synced by who publishes the folder."""
+        """Only when verified. The folder's entry is synced by who publishes the folder."""
         os.fsync(self._fd)
         self._part.replace(self._target)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@cache
+def _fallocate() -> Any:
+    """int fallocate(int fd, int mode, off_t offset, off_t length); None: not on this system."""
+    if not sys.platform.startswith("linux"):
+        return None
+    call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
+    if call is not None:
+        call.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return call

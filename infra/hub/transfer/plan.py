@@ -1,12 +1,14 @@
 """What is to be transferred, and who hears of its progress."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
 
 from infra.hub.snapshot import HubFile, check_paths
+from infra.hub.transfer.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +16,13 @@ class TransferPlan:
     """Files of one repository at one commit. Raises UnsafePath like the listing they came from.
 
     `token`: goes to the origin of `endpoint` only; None: anonymous. `revision`: 40 hex digits.
-    `timeout_s`: to connect, and silence of the server after which a connection is given up.
+    `parallel_files`: large files at a time. `connections`: to begin with, for all files together;
+    `max_connections`: as many as there may be once they prove to be worth it.
+    `timeout_s`: to connect, and silence of the server after which a connection is given up; so it
+    is when it brings less than `least_bytes_per_s` over `slow_after_s`.
     `backoff_s`: the unit of the pauses between retries where the server does not name one.
+    `ca_file`: certificates to trust beside the system's. `throttle`: may be that of other
+    transfers too; None: no limit.
     """
 
     endpoint: str
@@ -25,7 +32,13 @@ class TransferPlan:
     files: tuple[HubFile, ...]
     parallel_files: int
     timeout_s: float
+    connections: int = 4
+    max_connections: int = 32
     backoff_s: float = 0.25
+    least_bytes_per_s: float = 1024
+    slow_after_s: float = 30
+    ca_file: Path | None = None
+    throttle: Throttle | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_paths(self.files, repo=self.repo)

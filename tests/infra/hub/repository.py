@@ -1,6 +1,7 @@
 """The repository that the tests of this folder fetch, and plans for it."""
 
 import random
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -40,8 +41,9 @@ def plan_for(
     token: str | None = None,
     parallel_files: int = 4,
     timeout_s: float = 30,
+    **fields: Any,
 ) -> TransferPlan:
-    """The files at a commit as the hub lists them, `paths` only."""
+    """The files at a commit as the hub lists them, `paths` only. `fields`: of the plan."""
     listed = (hub.file(repo, path, revision=revision) for path in paths)
     return TransferPlan(
         endpoint=endpoint or hub.endpoint,
@@ -55,4 +57,5 @@ def plan_for(
         parallel_files=parallel_files,
         timeout_s=timeout_s,
         backoff_s=0.01,
+        **fields,
     )

@@ -47,7 +47,7 @@ def test_bytes_are_fetched_once_and_the_token_stays_at_the_hub(hub, tmp_path):
 def test_one_connection_serves_many_small_files(hub, tmp_path):
     files = {f"part_{n:03}.json": b"%d" % n for n in range(100)}
     commit = hub.add(tiny(files=files))
-    run(plan_for(hub, *files, revision=commit, parallel_files=2), tmp_path)
+    run(plan_for(hub, *files, revision=commit, connections=2, max_connections=2), tmp_path)
     assert contents(tmp_path) == files
     assert hub.counters.hub.connections == 2
 

@@ -3,6 +3,7 @@
 import hashlib
 import resource
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from infra.hub.errors import (
     EntryNotFound,
     HubUnavailable,
 )
+from infra.hub.transfer.engine import transfer
 from tests.fakes.hub.counters import ServedRange
 from tests.fakes.hub.faults import (
     Corrupt,
@@ -28,7 +30,7 @@ from tests.fakes.hub.faults import (
     WrongContentRange,
 )
 from tests.infra.hub.repository import CONFIG, FILES, MIB, REPO, WEIGHTS, noise, plan_for, tiny
-from tests.infra.hub.watching import contents, run, transfer_threads
+from tests.infra.hub.watching import Recorder, contents, run, transfer_threads
 
 CONTENT = FILES[WEIGHTS]
 SIZE = len(CONTENT)
@@ -144,10 +146,22 @@ def test_expired_address_is_asked_for_again(hub, weights, tmp_path):
 
 def test_address_that_expires_amid_the_body_is_asked_for_again(hub, weights, tmp_path):
     hub.faults.cdn.set(Truncate(after_bytes=MIB, times=1))
-    hub.faults.hub.set(ExpireUrls(ttl_s=3600, times=1), ExpireUrls(ttl_s=-1, times=1))
-    run(weights, tmp_path)
+
+    class ExpiresThen(Recorder):
+        def retried(self, path: str, reason: str, delay_s: float) -> None:
+            if not self.retries:
+                hub.faults.cdn.set(Status(status=403, times=1))
+            super().retried(path, reason, delay_s)
+
+    heard = ExpiresThen()
+    transfer(weights, tmp_path, heard, threading.Event())
     assert contents(tmp_path) == {WEIGHTS: CONTENT}
+    assert [retry.reason for retry in heard.retries] == [
+        f"the answer ended {SIZE - MIB} bytes early",
+        "the signed address was refused with 403",
+    ]
     assert hub.counters.cdn.statuses == {200: 1, 403: 1, 206: 1}
+    assert hub.counters.hub.requests == {"GET resolve": 2}
     assert hub.counters.cdn.bytes_by_blob == {SHA256: SIZE}
 
 
