@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from infra.queue import CANCEL_CHANNEL, QUEUE, JobQueue
+from infra.tasks import Background
 from jobs.wakeups import Wakeups
 
 NOBODY = "unix:///nonexistent/v.sock"
@@ -64,11 +65,9 @@ async def test_payload_is_json(queue: JobQueue, redis_url: str):
 async def test_worker_hears_of_wake_ups_and_cancels(queue: JobQueue, redis_url: str):
     woken, cancelled = asyncio.Event(), asyncio.Queue[str]()
     wakeups = Wakeups(redis_url, wake=woken.set, cancelled=cancelled.put_nowait)
-    loops = [
-        asyncio.create_task(wakeups.poll_forever()),
-        asyncio.create_task(wakeups.hear_cancels_forever()),
-    ]
-    try:
+    async with Background() as background:
+        background.start("wakeups", wakeups.poll_forever)
+        background.start("cancels", wakeups.hear_cancels_forever)
         queue.wake(["job_a:1"])
         await asyncio.wait_for(woken.wait(), DEADLINE_S)
         await until_depth(queue, 0)
@@ -78,11 +77,7 @@ async def test_worker_hears_of_wake_ups_and_cancels(queue: JobQueue, redis_url: 
                     await asyncio.sleep(0.005)
         queue.announce_cancel("job_b")
         assert await asyncio.wait_for(cancelled.get(), DEADLINE_S) == "job_b"
-    finally:
-        for loop in loops:
-            loop.cancel()
-        await asyncio.wait(loops)
-        await wakeups.aclose()
+    await wakeups.aclose()
 
 
 async def test_strange_entry_does_not_stop_the_worker(queue: JobQueue, redis_url: str):
@@ -91,14 +86,13 @@ async def test_strange_entry_does_not_stop_the_worker(queue: JobQueue, redis_url
         client.zadd(QUEUE, {"strange": 1, "missing": 1})
     woken = asyncio.Event()
     wakeups = Wakeups(redis_url, wake=woken.set, cancelled=lambda _job_id: None)
-    loop = asyncio.create_task(wakeups.poll_forever())
-    try:
+    async with Background() as background:
+        background.start("wakeups", wakeups.poll_forever)
+        await until_depth(queue, 0)
         queue.wake(["job_a:1"])
         await asyncio.wait_for(woken.wait(), DEADLINE_S)
-    finally:
-        loop.cancel()
-        await asyncio.wait([loop])
-        await wakeups.aclose()
+        await until_depth(queue, 0)
+    await wakeups.aclose()
 
 
 async def test_queue_that_is_away_is_told_and_raises_nothing(unreachable: JobQueue):
