@@ -133,7 +133,7 @@ def resume_job(cli: Cli, job_id: JobId) -> None:
 
 @verb(app, "retry")
 def retry_job(cli: Cli, job_id: JobId, follow: Watch = False) -> int | None:
-    """Try a failed or cancelled job again, as a new job with the same input."""
+    """Try a failed or cancelled job again, as a new job."""
     old = ids.job_id(job_id)
     payload = cli.ask(JOB_RETRY, id=old)
     job = payload["job"]
