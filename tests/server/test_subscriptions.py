@@ -35,10 +35,18 @@ async def subscribed(api: Api, count: int = 1) -> None:
     await until(lambda: api.subscriptions == count)
 
 
-async def reached(changes: Stream, state: str) -> None:
+async def reached(changes: Stream, **wanted: object) -> list[dict[str, object]]:
+    """Everything up to the first change with these values, which is the last.
+
+    What happened just before a subscription may be told in it once more.
+    """
+    seen = []
     async with asyncio.timeout(DEADLINE_S):
-        while (await anext(changes))["state"] != state:
-            pass
+        async for change in changes:
+            seen.append(change)
+            if wanted.items() <= change.items():
+                return seen
+    raise AssertionError(f"the stream ended without {wanted}: {seen}")
 
 
 async def test_job_is_followed_from_its_present_state_to_its_end(admin: Client, work: Work):
@@ -46,14 +54,15 @@ async def test_job_is_followed_from_its_present_state_to_its_end(admin: Client, 
     async with admin.stream(JOB, id=job.id) as changes:
         assert (await anext(changes))["state"] == "PENDING"
         job = work.claim()
-        assert (await anext(changes))["state"] == "RUNNING"
+        await reached(changes, state="RUNNING")
         for bytes_done in (10, 20, 50):
             work.tick(job, bytes_done)
-            shown = await anext(changes)
-            assert (shown["bytesDone"], shown["progress"]) == (str(bytes_done), bytes_done / 100)
+            shown = (await reached(changes, bytesDone=str(bytes_done)))[-1]
+            assert shown["progress"] == bytes_done / 100
             assert shown["stage"] == "downloading"
         work.complete(job)
-        (last,) = await changes.rest()
+        *others, last = await changes.rest()
+    assert {change["state"] for change in others} <= {"RUNNING"}
     assert (last["state"], last["bytesDone"], last["progress"]) == ("COMPLETED", "100", 1.0)
     assert last["finishedAt"]
 
@@ -63,11 +72,12 @@ async def test_bytes_never_go_back_when_a_row_is_older_than_a_tick(admin: Client
     async with admin.stream(JOB, id=job.id) as changes:
         assert (await anext(changes))["bytesDone"] == "0"
         work.tick(job, 40)
-        assert (await anext(changes))["bytesDone"] == "40"
+        await reached(changes, bytesDone="40")
         work.report(job, 30, sample=True)
         assert (await anext(changes))["bytesDone"] == "40"
         work.report(job, 60, sample=True)
-        assert (await anext(changes))["bytesDone"] == "60"
+        shown = await reached(changes, bytesDone="60")
+    assert {change["bytesDone"] for change in shown} <= {"40", "60"}
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
@@ -86,7 +96,8 @@ async def test_cancelled_and_purged_jobs_end_their_streams(admin: Client, work: 
         await admin.data(
             "mutation($id: ID!) { jobCancel(id: $id) { userErrors { code } } }", id=job.id
         )
-        assert [change["state"] for change in await changes.rest()] == ["CANCELLED"]
+        states = [change["state"] for change in await changes.rest()]
+    assert (states[-1], set(states) <= {"RUNNING", "CANCELLED"}) == ("CANCELLED", True)
 
 
 async def test_paused_job_is_followed_further(admin: Client, work: Work):
@@ -95,9 +106,9 @@ async def test_paused_job_is_followed_further(admin: Client, work: Work):
     async with admin.stream(JOB, id=job.id) as changes:
         await anext(changes)
         assert await admin.data(pause, id=job.id) == {"userErrors": []}
-        await reached(changes, "PAUSED")
+        await reached(changes, state="PAUSED")
         await admin.data(pause.replace("Pause", "Resume"), id=job.id)
-        await reached(changes, "PENDING")
+        await reached(changes, state="PENDING")
 
 
 @pytest.mark.parametrize("document", [JOB, LOG])
@@ -118,9 +129,9 @@ async def test_ticks_are_not_written_and_not_shown_for_an_earlier_run(admin: Cli
         late = work.start("other")
         late.id, late.epoch = job.id, job.epoch - 1
         work.tick(late, 90)
-        assert (await anext(changes))["bytesDone"] == "0"
         work.tick(job, 10)
-        assert (await anext(changes))["bytesDone"] == "10"
+        shown = await reached(changes, bytesDone="10")
+    assert {change["bytesDone"] for change in shown} <= {"0", "10"}
 
 
 async def test_unfinished_jobs_come_first_and_then_those_that_match(
@@ -133,9 +144,9 @@ async def test_unfinished_jobs_come_first_and_then_those_that_match(
         present = {job["id"]: job["state"] for job in await changes.take(2)}
         assert present == {running.id: "RUNNING", waiting.id: "PENDING"}
         work.complete(running)
-        assert await anext(changes) == {"id": running.id, "state": "COMPLETED"}
+        await reached(changes, id=running.id, state="COMPLETED")
         late = work.queue("late")
-        assert await anext(changes) == {"id": late.id, "state": "PENDING"}
+        await reached(changes, id=late.id, state="PENDING")
 
 
 async def test_jobs_are_filtered_as_in_the_list(api: Api, admin: Client, work: Work):
@@ -149,10 +160,10 @@ async def test_jobs_are_filtered_as_in_the_list(api: Api, admin: Client, work: W
         await subscribed(api, 3)
         assert await anext(states) == {"id": running.id, "state": "RUNNING"}
         claimed = work.claim()
-        assert await anext(states) == {"id": claimed.id, "state": "RUNNING"}
         work.fail(claimed)
         work.complete(running)
-        assert await anext(states) == {"id": running.id, "state": "COMPLETED"}
+        seen = await reached(states, id=running.id, state="COMPLETED")
+        assert {change["state"] for change in seen} <= {"RUNNING", "COMPLETED"}
         for silent in (none, later):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
@@ -165,7 +176,7 @@ async def test_more_unfinished_jobs_than_a_page_come_all(api: Api, admin: Client
         present = [job["id"] for job in await changes.take(130)]
         assert sorted(present) == sorted(queued)
         late = work.queue("late")
-        assert (await anext(changes))["id"] == late.id
+        await reached(changes, id=late.id)
 
 
 async def test_more_changes_than_a_queue_holds_are_not_lost(start: Callable[..., Api]):
@@ -182,8 +193,8 @@ async def test_more_changes_than_a_queue_holds_are_not_lost(start: Callable[...,
         failed: set[str] = set()
         while len(failed) < 60:
             change = await anext(changes)
-            assert change["state"] == "FAILED"
-            failed.add(change["id"])
+            if change["state"] == "FAILED":
+                failed.add(change["id"])
     assert failed == {job.id for job in jobs}
     await until(lambda: api.subscriptions == 0)
     assert api.services.events.stats.gaps > 0
@@ -242,6 +253,8 @@ async def test_bad_cursor_of_a_log_is_told(admin: Client, work: Work):
 
 async def test_events_come_from_now_on_and_by_type(api: Api, admin: Client, work: Work):
     work.queue("before")
+    head = api.run(api.services.feed.head())
+    await until(lambda: api.services.events.position == head)
     async with (
         admin.stream(EVENTS) as everything,
         admin.stream(EVENTS, t=["job.completed", "weights.*"]) as some,
