@@ -70,6 +70,21 @@ def going_on(tx: Tx, job_ids: Sequence[str], *, failed_within_s: float) -> set[s
     return set(tx.session.scalars(query))
 
 
+def given_up(tx: Tx, *, ended_within_s: float) -> Sequence[Job]:
+    """Jobs that began, were cancelled or failed not long ago, and that nobody goes on with: what
+    they worked on is free.
+    """
+    holder = aliased(Job)
+    free = ~exists().where(holder.dedupe_key == Job.works_on)
+    query = select(Job).where(
+        Job.state.in_([JobState.CANCELLED, JobState.FAILED]),
+        Job.started_at.is_not(None),
+        Job.finished_at > db_now(-ended_within_s),
+        free,
+    )
+    return tx.session.scalars(query).all()
+
+
 def held(tx: Tx, prefix: str) -> Sequence[str]:
     """The locks that start with the prefix."""
     query = select(Job.dedupe_key).where(Job.dedupe_key.startswith(prefix, autoescape=True))

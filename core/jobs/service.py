@@ -69,6 +69,14 @@ class Jobs:
         )
         return [job_id for job_id in job_ids if job_id not in kept]
 
+    async def given_up(self) -> Sequence[Job]:
+        """Jobs that began and were cancelled or failed within `keep_failed_s`, and that nobody goes
+        on with.
+        """
+        return await self._store.read(
+            repository.given_up, ended_within_s=self._settings.keep_failed_s
+        )
+
     async def page(self, filter_: JobFilter, *, first: int, after: str | None) -> Page[Job]:
         """Newest first. Raises BadCursor."""
         before_id = None if after is None else decode(after)

@@ -179,18 +179,19 @@ class Volume:
             exchange(staged, target)
         fsync_folder(target.parent)
 
-    def take_back(self, path: str, job_id: str) -> None:
-        """Undoes `publish` for a job that was cancelled before it was completed; fine if it never
+    def take_back(self, path: str, job_id: str) -> bool:
+        """Undoes `publish` for a job that was cancelled before it was completed; False if it never
         published.
         """
         manifest = self.manifest(path)
         if manifest is None or manifest.get("jobId") != job_id:
-            return
+            return False
         staged = self.staging_folder(job_id)
         try:
             rename_no_replace(self.root / path, staged)
         except FileExistsError:  # what was there before waits in staging
             exchange(self.root / path, staged)
+        return True
 
 
 def check_space(space: Space, *, wanted_bytes: int, reserved_bytes: int) -> None:

@@ -55,8 +55,10 @@ async def undo(ctx: TaskContext) -> None:
 async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[InstalledFile]:
     overwrite = bool(ctx.job.input["overwrite"])
     files = await _files(ctx.services.jobs, ctx.job)
-    await ctx.blocking(volume.check_target, target, overwrite=overwrite)
     older = ctx.job.retry_of_id
+    if older is not None:  # its worker may have died between the rename and the end of the job
+        await ctx.blocking(volume.take_back, target, older)
+    await ctx.blocking(volume.check_target, target, overwrite=overwrite)
     if older is not None and await ctx.blocking(volume.adopt, older, ctx.job.id):
         ctx.log(f"going on from what {older} has fetched", stage="downloading")
     await ctx.services.weights.check_space(ctx.job)
