@@ -18,6 +18,8 @@ LEGAL = {
     "RUNNING": {"PENDING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"},
     "PAUSED": {"PENDING", "CANCELLED"},
 }
+# What the hub's faults and dying workers may lead to; anything else is a defect.
+FAILURES = frozenset({"CORRUPT", "UNAVAILABLE", "TIMEOUT", "CRASHED"})
 # The claim is logged after it is committed, the end of the work before the next commit: what is
 # left is the resolution of a time stamp.
 CLOCK_S = 0.001
@@ -80,8 +82,14 @@ def ended_wrongly(facts: Facts) -> Iterable[str]:
     for job in facts.jobs:
         if (job.state == "CANCELLED") != (job.id in facts.cancelled):
             yield f"{job.id} is {job.state}; cancelled by somebody: {job.id in facts.cancelled}"
-        if job.state == "FAILED" and job.error in (None, "INTERNAL"):
+        if job.state == "FAILED" and job.error not in FAILURES:
             yield f"{job.id} failed with {job.error}"
+    ends = defaultdict(set)
+    for job in facts.jobs:
+        ends[job.target].add(job.state)
+    for target, states in ends.items():
+        if "FAILED" in states and not states & {"COMPLETED", "CANCELLED"}:
+            yield f"{target} cannot be installed, however often it is retried"
 
 
 def overlaps(facts: Facts) -> Iterable[str]:

@@ -62,7 +62,11 @@ def test_an_empty_run_breaks_nothing():
         ("stuck", {"jobs": job(state="RUNNING")}),
         ("ended_wrongly", {"cancelled": frozenset({"job_1"})}),
         ("ended_wrongly", {"jobs": job(state="CANCELLED")}),
-        ("ended_wrongly", {"jobs": job(state="FAILED", error="INTERNAL")}),
+        (
+            "ended_wrongly",
+            {"jobs": [JOB, replace(JOB, id="job_0", state="FAILED", error="INTERNAL")]},
+        ),
+        ("ended_wrongly", {"jobs": job(state="FAILED", error="CORRUPT")}),
         ("locks", {"jobs": job(held=True)}),
         ("staging", {"staged": ["job_1"]}),
         ("staging", {"staged": ["job_of_nobody"]}),
