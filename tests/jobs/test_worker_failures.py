@@ -18,7 +18,7 @@ from tests.jobs.site import (
     Site,
     events,
     eventually,
-    half_way,
+    under_way,
     install,
     reached,
     tiny,
@@ -118,13 +118,13 @@ async def test_target_that_appeared_meanwhile_is_left_alone(site: Site, services
 async def test_job_that_takes_its_workers_down_is_given_up(
     site: Site, services: Services, hub: HubDouble
 ):
-    hub.faults.cdn.set(Rate(bytes_per_s=2 << 20))
+    hub.faults.cdn.set(Rate(bytes_per_s=1 << 19))
     job = await install(services)
     await services.store.write(
         lambda tx: setattr(tx.session.get_one(Job, job.id), "max_crashes", 1)
     )
     with site.worker(MLLM_JOBS__LEASE_TTL_S="2") as worker:
-        await half_way(site)
+        await under_way(site)
         worker.signal(signal.SIGKILL)
         worker.wait()
     with site.worker():
