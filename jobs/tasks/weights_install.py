@@ -107,8 +107,8 @@ async def _no_space(ctx: TaskContext, what: str) -> NoSpace:
     space = await ctx.blocking(volume.space)
     left = max(0, ctx.job.reserved_bytes - await ctx.blocking(volume.staging_bytes, ctx.job.id))
     return NoSpace(
-        f"{what}; {left} bytes are left to write, and {space.available} of {space.capacity} are"
-        f" free at {volume.root}",
+        f"{what}; {left} bytes more are needed, and {space.available} of {space.capacity} are free"
+        f" at {volume.root}",
         hint="free space on the volume, then retry the job: it goes on from what it has",
     )
 
