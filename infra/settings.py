@@ -99,7 +99,13 @@ class Hub(BaseSettings):
     )
     token: SecretStr | None = Field(None, validation_alias=_short("HF_TOKEN", "MLLM_HUB__TOKEN"))
     timeout_s: float = Field(10, gt=0, description="Connect, and silence of a peer while reading.")
-    parallel_files: int = Field(4, ge=1, le=32, description="Files of one job at a time.")
+    parallel_files: int = Field(4, ge=1, le=32, description="Large files of one job at a time.")
+    connections: int = Field(
+        4, ge=1, le=64, description="Connections of one job to begin with, each a thread."
+    )
+    max_connections: int = Field(
+        32, ge=1, le=64, description="The most of them, if each doubling brings a tenth more."
+    )
 
 
 class Jobs(BaseSettings):

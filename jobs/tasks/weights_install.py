@@ -68,7 +68,8 @@ async def _install(ctx: TaskContext, volume: Volume, target: str) -> list[Instal
     staged = volume.staging_folder(ctx.job.id)
     observer = Observer(ctx, {f.path: f.size_bytes for f in files}, {})
     try:
-        await ctx.blocking(transfer, _plan(ctx, files), staged, observer, ctx.stop)
+        plan = _plan(ctx, files)
+        await ctx.blocking(transfer, plan, staged, observer, ctx.stop, owned=ctx.owned)
     except TransferStopped:
         ctx.guard()
         raise
@@ -127,6 +128,8 @@ def _plan(ctx: TaskContext, files: list[HubFile]) -> TransferPlan:
         revision=ctx.job.input["revision"],
         files=tuple(files),
         parallel_files=hub.parallel_files,
+        connections=hub.connections,
+        max_connections=hub.max_connections,
         timeout_s=hub.timeout_s,
     )
 

@@ -6,7 +6,6 @@ Shared by the threads of a transfer. No step outlasts the brake.
 import socket
 import ssl
 import threading
-from pathlib import Path
 from typing import Any
 
 from infra.hub.origin import Origin
@@ -31,13 +30,12 @@ class Line:
 class Dialer:
     """`timeout_s` holds for connecting and for the silence of a server after it.
 
-    `ca_file`: certificates to trust beside those of the system (or of SSL_CERT_FILE); None: none.
+    Trusts what the system trusts, or what SSL_CERT_FILE and SSL_CERT_DIR name in its place.
     """
 
-    def __init__(self, brake: Brake, *, timeout_s: float, ca_file: Path | None) -> None:
+    def __init__(self, brake: Brake, *, timeout_s: float) -> None:
         self._brake = brake
         self._timeout_s = timeout_s
-        self._ca_file = ca_file
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
 
@@ -111,8 +109,6 @@ class Dialer:
             if self._context is None:
                 self._context = ssl.create_default_context()
                 self._context.set_alpn_protocols(["http/1.1"])
-                if self._ca_file is not None:
-                    self._context.load_verify_locations(self._ca_file)
             return self._context
 
 

@@ -80,7 +80,7 @@ class _Crew:
         self._observer = observer
         self._owned = owned
         self._brake = Brake(stop)
-        self._dialer = Dialer(self._brake, timeout_s=plan.timeout_s, ca_file=plan.ca_file)
+        self._dialer = Dialer(self._brake, timeout_s=plan.timeout_s)
         self.journal = Journal(plan, staging)
         names, known = part_names(plan.files), self.journal.load()
         self._downloads = [

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -21,8 +20,7 @@ class TransferPlan:
     `timeout_s`: to connect, and silence of the server after which a connection is given up; so it
     is when it brings less than `least_bytes_per_s` over `slow_after_s`.
     `backoff_s`: the unit of the pauses between retries where the server does not name one.
-    `ca_file`: certificates to trust beside the system's. `throttle`: may be that of other
-    transfers too; None: no limit.
+    `throttle`: may be that of other transfers too; None: no limit.
     """
 
     endpoint: str
@@ -37,7 +35,6 @@ class TransferPlan:
     backoff_s: float = 0.25
     least_bytes_per_s: float = 1024
     slow_after_s: float = 30
-    ca_file: Path | None = None
     throttle: Throttle | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
