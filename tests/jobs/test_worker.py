@@ -24,10 +24,10 @@ from tests.jobs.site import (
     Site,
     events,
     eventually,
-    under_way,
     install,
     reached,
     state,
+    under_way,
 )
 
 pytestmark = pytest.mark.e2e

@@ -18,10 +18,10 @@ from tests.jobs.site import (
     Site,
     events,
     eventually,
-    under_way,
     install,
     reached,
     tiny,
+    under_way,
 )
 
 pytestmark = pytest.mark.e2e

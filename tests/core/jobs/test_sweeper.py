@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis
+from sqlalchemy import update
 
 from core.jobs import logs, sweeper
+from core.jobs.entity import Job
 from core.jobs.kinds import JobState
 from core.jobs.service import Jobs
-from infra.db.store import Outbox, Store
+from infra.db.store import Outbox, Store, Tx
 from infra.db.types import db_now
 from infra.queue import QUEUE, JobQueue
 from infra.settings import Database
@@ -86,10 +88,13 @@ async def test_job_that_takes_its_workers_down_fails_as_poison(store: Store):
 
 
 async def test_more_expired_jobs_than_a_batch_take_some_rounds(store: Store):
-    for _ in range(sweeper.BATCH + 3):
-        await put(store)
-    while job := await take(store, ttl_s=-1):
-        assert job.state is JobState.RUNNING
+    def lost(tx: Tx) -> None:
+        for _ in range(sweeper.BATCH + 3):
+            put_in(tx, JobSettings())
+        lease = {"lease_owner": "w1", "lease_until": db_now(-1)}
+        tx.session.execute(update(Job).values(state=JobState.RUNNING, **lease))
+
+    await store.write(lost)
     assert await store.write(sweeper.expire) == sweeper.BATCH
     assert await store.write(sweeper.expire) == 3
 
