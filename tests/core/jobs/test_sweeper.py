@@ -23,6 +23,7 @@ from tests.core.jobs.making import (
     expired,
     last_event,
     put,
+    put_in,
     row,
     take,
     taken,
