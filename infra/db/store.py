@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +26,8 @@ from infra.settings import Database
 
 P = ParamSpec("P")
 R = TypeVar("R")
+# A transaction takes milliseconds; one that hangs must not keep its process from ending.
+CLOSE_TIMEOUT_S = 5.0
 Lane = Literal["write", "settle", "read", "heartbeat"]
 
 RACES = 3
@@ -85,6 +87,7 @@ class Store:
     def __init__(self, settings: Database) -> None:
         self.dialect: Literal["sqlite", "postgresql"] = "postgresql"
         self.on_commit: Callable[[Outbox], None] = lambda _outbox: None
+        self._under_way: set[asyncio.Task[Any]] = set()
         if is_sqlite(settings.url):
             self.dialect = "sqlite"
             self._sqlite = sqlite_engine(settings.url)
@@ -149,6 +152,9 @@ class Store:
         return await asyncio.to_thread(self._ballast.take)
 
     async def close(self) -> None:
+        """Waits for transactions whose callers are gone: their connections would stay open."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=CLOSE_TIMEOUT_S)
         if self.dialect == "sqlite":
             for lane in self._lanes.values():
                 lane.shutdown(wait=True)
@@ -157,13 +163,17 @@ class Store:
             await self._postgres.dispose()
 
     async def _run(self, lane: Lane, fn: Callable[[Tx], R]) -> R:
+        running: Awaitable[tuple[R, Outbox]]
         if self.dialect == "sqlite":
             loop = asyncio.get_running_loop()
-            job = loop.run_in_executor(self._lanes[lane], self._in_thread, lane, fn)
-            # A cancelled caller must not lose the outbox of a transaction that its thread goes on
-            # to commit.
-            return await asyncio.shield(self._handing_on(job))
-        return await asyncio.shield(self._handing_on(self._in_turn(lane, fn)))
+            running = loop.run_in_executor(self._lanes[lane], self._in_thread, lane, fn)
+        else:
+            running = self._in_turn(lane, fn)
+        # A cancelled caller must not lose the outbox of a transaction that goes on to be committed.
+        task = asyncio.ensure_future(self._handing_on(running))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
 
     async def _handing_on(self, running: Awaitable[tuple[R, Outbox]]) -> R:
         try:
