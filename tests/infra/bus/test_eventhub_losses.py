@@ -288,12 +288,14 @@ async def test_signal_from_beyond_the_log_is_not_delivered_nor_looked_for_again(
     ):
         await until(lambda: history.reads == 3)  # position, start, connection
         await backend.publish(CHANNEL, Signal("job.running", "job_x", seq=1000).encode())
-        await until(lambda: history.reads == 4)
+        await until(lambda: history.reads >= 4)
         await backend.publish(CHANNEL, history.commit("job_a").encode())
         assert await take_seqs(subscription, 1) == [1]
+        looked = history.reads
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(subscription), 0.3)
-        assert history.reads == 4
+        assert history.reads == looked
+        assert looked <= 5  # on a busy machine the comparison of the connection may come late
 
 
 async def test_full_batches_are_delivered_whole(server, history):
