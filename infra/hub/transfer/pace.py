@@ -4,7 +4,8 @@
 _SEGMENT_S = 2.0
 MIN_SEGMENT_BYTES = 2 << 20
 _MAX_SEGMENT_BYTES = 32 << 20
-# Smaller files are fetched in one piece; also the first piece of larger ones.
+# Smaller files are fetched in one piece; also the first piece of larger ones, and the largest
+# where several connections share a file.
 WHOLE_BYTES = 8 << 20
 # More connections have to bring that much more, or they are not worth their costs.
 _WORTH = 1.10
@@ -13,13 +14,15 @@ _REST = 20
 _BUSY_REST = 30
 
 
-def segment_bytes(bytes_per_s: float | None, *, left_bytes: int, connections: int) -> int:
-    """Of a connection of that rate (None: not known yet); shares out what is left near the end."""
-    if bytes_per_s is None:
-        wanted = WHOLE_BYTES
-    else:
-        wanted = min(_MAX_SEGMENT_BYTES, int(bytes_per_s * _SEGMENT_S))
-    return max(MIN_SEGMENT_BYTES, min(wanted, left_bytes // max(1, connections)))
+def segment_bytes(bytes_per_s: float | None, *, left_bytes: int, sharers: int, alone: bool) -> int:
+    """For a connection of that rate (None: not known yet).
+
+    Shares out `left_bytes` among `sharers` near the end. Not `alone` in its file it takes less at a
+    time: what is fetched ahead of the hash waits for it, and has to be read back.
+    """
+    wanted = WHOLE_BYTES if bytes_per_s is None else int(bytes_per_s * _SEGMENT_S)
+    most = _MAX_SEGMENT_BYTES if alone else WHOLE_BYTES
+    return max(MIN_SEGMENT_BYTES, min(wanted, most, left_bytes // max(1, sharers)))
 
 
 class Pace:

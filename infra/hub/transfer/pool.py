@@ -20,10 +20,13 @@ _REQUEST_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """`is_first`: the download is still to be opened."""
+    """`is_first`: the download is still to be opened. `is_alone`: there are files
+    enough for nobody else to come to it.
+    """
 
     download: Download
     is_first: bool
+    is_alone: bool
 
 
 class Pool:
@@ -133,18 +136,20 @@ class Pool:
         return refused
 
     def _found(self, last: Download | None, small_first: bool) -> Errand | None:
-        if small_first and self._small:
-            return Errand(self._small.popleft(), is_first=True)
-        if last is not None and self._open.get(last) == 0 and self._claimable(last):
-            return Errand(last, is_first=False)
         large_open = sum(download.split for download in self._open)
+        alone = large_open + len(self._large) >= self._workers
+        if small_first and self._small:
+            return Errand(self._small.popleft(), is_first=True, is_alone=alone)
+        if last is not None and self._open.get(last) == 0 and self._claimable(last):
+            return Errand(last, is_first=False, is_alone=alone)
         if self._large and large_open < self._parallel_files:
-            return Errand(self._large.popleft(), is_first=True)
+            return Errand(self._large.popleft(), is_first=True, is_alone=alone)
         helped = [download for download in self._open if self._claimable(download)]
         if helped:
-            return Errand(min(helped, key=lambda d: self._open[d]), is_first=False)
+            fewest = min(helped, key=lambda d: self._open[d])
+            return Errand(fewest, is_first=False, is_alone=alone)
         if self._small:
-            return Errand(self._small.popleft(), is_first=True)
+            return Errand(self._small.popleft(), is_first=True, is_alone=alone)
         return None
 
     def _claimable(self, download: Download) -> bool:

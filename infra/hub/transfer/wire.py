@@ -11,7 +11,9 @@ import struct
 from typing import Any, Protocol
 
 _TICK_S = 0.2
-_RAW_BYTES = 1 << 18
+_RAW_BYTES = 1 << 19
+# RFC 8446, section 5.2: a header of 5 bytes, and at most 2^14 + 256 of TLSCiphertext; 2048 in 1.2.
+_MAX_RECORD_BYTES = 5 + (1 << 14) + 2048
 _MAX_LINE_BYTES = 1 << 16
 _HEAD_BYTES = 1 << 14
 
@@ -101,9 +103,11 @@ class Tls:
                 return
 
     def _feed(self, wanted_bytes: int) -> None:
-        """At least `wanted_bytes` are on their way, since encryption makes nothing shorter."""
-        missing = wanted_bytes - self._incoming.pending
-        whole = missing > 1
+        """At least `wanted_bytes` are still to be read from it. Encryption makes nothing shorter:
+        they are on their way, but for what OpenSSL holds of a record that is not complete.
+        """
+        missing = wanted_bytes - self._incoming.pending - _MAX_RECORD_BYTES
+        whole = missing > 0
         count = self._wire.recv_into(self._raw[:missing] if whole else self._raw, whole=whole)
         if count:
             self._incoming.write(self._raw[:count])
