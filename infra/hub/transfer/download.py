@@ -1,12 +1,7 @@
-"""One file on its way: what of it is on the disk, who fetches what, and its hash.
-
-A draft is one try at the content. To start over is to begin another, on a file of its own: what
-other threads still write to the old one cannot get into the new one.
-"""
+"""One file on its way: from what is on the disk, draft by draft, to verified content in place."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,36 +9,16 @@ from infra.hub.errors import CorruptContent, HubUnavailable
 from infra.hub.snapshot import HubFile
 from infra.hub.transfer.brake import Brake
 from infra.hub.transfer.digest import Digest, Mismatch
+from infra.hub.transfer.draft import Draft, Superseded
 from infra.hub.transfer.journal import Entry, changed_ns
 from infra.hub.transfer.pace import WHOLE_BYTES
 from infra.hub.transfer.part import Part
 from infra.hub.transfer.plan import Observer
 from infra.hub.transfer.resolve import Source
-from infra.hub.transfer.segments import Claim, Segments, Span
+from infra.hub.transfer.segments import Claim, Span
 
 # A server that does so without being asked for a range would go on for ever.
 _MAX_ODD_RANGES = 6
-
-
-class Superseded(Exception):
-    """The file was started over meanwhile: what the claim was for is gone."""
-
-
-@dataclass(slots=True, eq=False)
-class Draft:
-    """`fresh`: nothing of it is from an earlier attempt. `ready`: its room is taken.
-
-    `users`: threads that need the open part. `over`: in place, or started over.
-    """
-
-    part: Part
-    segments: Segments
-    digest: Digest
-    fresh: bool
-    ready: bool = False
-    users: int = 0
-    over: bool = False
-    finishing: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +32,8 @@ class Work:
 class Download:
     """Thread-safe; opened by one thread first. Methods raise OSError where the disk fails.
 
-    `known`: what the journal says; None: nothing. `save`: writes the journal now.
+    `known`: what the journal says; None: nothing. `save`: writes the journal now. `split`: large
+    enough for several claims at a time. `best_bytes`: the most that a draft of it ever had.
     """
 
     def __init__(
@@ -76,6 +52,7 @@ class Download:
         self.source = source
         self.split = file.size_bytes > WHOLE_BYTES
         self.best_bytes = 0
+        self.finished = False
         self._paths = part, target
         self._known = known
         self._observer = observer
@@ -86,7 +63,6 @@ class Download:
         self._single = False
         self._was_wrong = False
         self._odd_ranges = 0
-        self.finished = False
 
     def open(self) -> None:
         """Takes up what is on the disk; `finished` if that is all."""
@@ -104,12 +80,10 @@ class Download:
         except BaseException:
             part.close()
             raise
-        if draft.segments.written_bytes:
-            self._observer.advanced(path, draft.segments.written_bytes)
-        with self._lock:
-            self.best_bytes = draft.segments.written_bytes
-            self._draft = draft
-        self._reserve(draft)
+        if draft.written_bytes:
+            self._observer.advanced(path, draft.written_bytes)
+        self.best_bytes = draft.written_bytes
+        self._take(draft, reserve=True)
 
     def _taken_up(self, part: Part, known: Entry) -> Draft:
         size_bytes, found_bytes = self.file.size_bytes, part.size_bytes
@@ -118,94 +92,67 @@ class Download:
         if found_bytes > size_bytes:
             part.empty()
             found_bytes = 0
-        written: list[Span] = [(0, found_bytes)]
+        written: tuple[Span, ...] = ((0, found_bytes),)
         if known.inode and not part.was_in_place and found_bytes == size_bytes:
-            written = list(known.written)
-        segments = Segments(size_bytes, written)
-        digest = Digest(self.file)
-        if segments.prefix_bytes >= known.hashed_bytes > 0:
-            digest = Digest(self.file, position_bytes=known.hashed_bytes, state=known.state)
-        return Draft(part, segments, digest, fresh=segments.written_bytes == 0)
+            written = known.written
+        draft = Draft(self.file, part, digest=Digest(self.file), written=written)
+        if draft.prefix_bytes >= known.hashed_bytes > 0:
+            hashed_bytes, state = known.hashed_bytes, known.state
+            draft.digest = Digest(self.file, position_bytes=hashed_bytes, state=state)
+        return draft
 
     def _reserve(self, draft: Draft) -> None:
         """Only after the journal tells that the room is empty, for its length says nothing."""
-        if self.split and not draft.segments.complete:
+        if self.split and not draft.complete:
             self._save()
             draft.part.reserve(self.file.size_bytes)
         draft.ready = True
 
-    def claimable(self, *, ranges_proven: bool) -> bool:
-        with self._lock:
-            return self._may_claim(ranges_proven)
-
-    def _may_claim(self, ranges_proven: bool) -> bool:
-        draft = self._draft
-        if draft is None or not draft.ready or draft.finishing:
-            return False
-        if draft.segments.unclaimed_bytes == 0:
-            return False
-        several = self.split and ranges_proven and not self._single
-        return several or draft.segments.claim_count == 0
-
     @property
     def unclaimed_bytes(self) -> int:
-        with self._lock:
-            draft = self._draft
-            if draft is None:
-                return 0 if self.finished else self.file.size_bytes
-            return draft.segments.unclaimed_bytes
+        if draft := self._draft:
+            return draft.unclaimed_bytes
+        return 0 if self.finished else self.file.size_bytes
+
+    def claimable(self, *, ranges_proven: bool) -> bool:
+        draft = self._draft
+        return draft is not None and draft.claimable(several=self._several(ranges_proven))
 
     def claim(self, size_bytes: int, *, ranges_proven: bool) -> Work | None:
         """The next bytes to fetch, to be given back with `release`; None: not now."""
-        with self._lock:
-            draft = self._draft
-            if draft is None or not self._may_claim(ranges_proven):
-                return None
-            whole = self._single or not self.split
-            claim = draft.segments.claim(self.file.size_bytes if whole else size_bytes)
-            if claim is None:
-                return None
-            draft.users += 1
-            return Work(draft, claim)
+        draft = self._draft
+        if draft is None:
+            return None
+        if self._single or not self.split:
+            size_bytes = self.file.size_bytes
+        claim = draft.claim(size_bytes, several=self._several(ranges_proven))
+        return Work(draft, claim) if claim else None
 
     def release(self, work: Work) -> None:
-        with self._lock:
-            work.draft.segments.release(work.claim)
-        self._leave(work.draft)
+        work.draft.release(work.claim)
+
+    def _several(self, ranges_proven: bool) -> bool:
+        return self.split and ranges_proven and not self._single
 
     def write(self, work: Work, data: memoryview) -> None:
         """The next bytes of the claim. Raises Superseded, TransferStopped."""
-        draft, claim = work.draft, work.claim
-        offset = claim.position
         self._brake.check()
-        draft.part.write_at(offset, data)
+        written_bytes = work.draft.write(work.claim, data)
         with self._lock:
-            if draft.over:
-                raise Superseded
-            draft.segments.advance(claim, len(data))
-            self.best_bytes = max(self.best_bytes, draft.segments.written_bytes)
+            self.best_bytes = max(self.best_bytes, written_bytes)
         self._observer.advanced(self.file.path, len(data))
-        draft.digest.follow(offset, data)
 
     def settle(self, buffer: memoryview) -> None:
         """Hashes what can be; when all is, puts the file in place, or starts it over.
 
         Raises CorruptContent, TransferStopped.
         """
-        with self._using() as draft:
-            if draft is None:
-                return
-
-            def read(offset: int, view: memoryview) -> int:
-                self._brake.check()
-                return draft.part.read_at(offset, view)
-
-            def prefix_bytes() -> int:
-                with self._lock:
-                    return 0 if draft.over else draft.segments.prefix_bytes
-
-            draft.digest.catch_up(read, prefix_bytes=prefix_bytes, buffer=buffer)
-            if not self._is_mine_to_finish(draft):
+        draft = self._draft
+        if draft is None:
+            return
+        with draft.used():
+            draft.catch_up(buffer, self._brake.check)
+            if not draft.may_finish():
                 return
             try:
                 draft.digest.check()
@@ -213,40 +160,32 @@ class Download:
                 self.start_over(draft, e)
             else:
                 self._brake.check()
-                draft.part.publish()
                 self._publish(draft)
 
-    def _is_mine_to_finish(self, draft: Draft) -> bool:
-        with self._lock:
-            whole = draft.digest.position_bytes == self.file.size_bytes
-            mine = whole and draft.segments.complete and not (draft.over or draft.finishing)
-            draft.finishing = draft.finishing or mine
-            return mine
-
     def _publish(self, draft: Draft) -> None:
+        draft.part.publish()
         sha256 = draft.digest.sha256
         changed = changed_ns(self._paths[1], self.file.size_bytes)
         with self._lock:
             self._known = Entry(in_place=(sha256, changed)) if changed is not None else None
             self._draft = None
-            draft.over = True
             self.finished = True
+        draft.end()
         self._observer.file_verified(self.file.path, sha256)
 
     def start_over(self, draft: Draft, why: Mismatch) -> None:
         """From zero, once: what was all fetched here and is wrong again raises CorruptContent."""
         with self._lock:
-            if draft.over:
-                return
             again = self._was_wrong and draft.fresh
             self._was_wrong = self._was_wrong or draft.fresh
-        self._replace(draft, reserve=not again)
+        fresh = self._successor(draft)
+        if fresh is None:
+            return
+        self._take(fresh, reserve=not again)
         if again:
-            message = f"{self.file.path} is not what the commit lists: {why}"
-            expected, actual = why.expected, why.actual
-            raise CorruptContent(
-                message, path=self.file.path, expected=expected, actual=actual
-            ) from why
+            path, expected, actual = self.file.path, why.expected, why.actual
+            message = f"{path} is not what the commit lists: {why}"
+            raise CorruptContent(message, path=path, expected=expected, actual=actual) from why
         self._observer.retried(self.file.path, f"other content: {why}", 0)
 
     def stream(self, work: Work) -> Work:
@@ -255,14 +194,13 @@ class Download:
         Gives the claim that takes the place of `work`, which is still to be released. Raises
         Superseded where another thread has found out before.
         """
-        with self._lock:
-            if work.draft.over:
-                raise Superseded
-            self._single = True
-        claimed = self._replace(work.draft, reserve=True, claim=True)
-        if claimed is None:
+        self._single = True
+        fresh = self._successor(work.draft)
+        claim = fresh.claim_all() if fresh else None
+        if fresh is None or claim is None:
             raise Superseded
-        return claimed
+        self._take(fresh, reserve=True)
+        return Work(fresh, claim)
 
     def odd_range(self, work: Work) -> None:
         """The server sends another range than asked for. Small files, and those that it happens to
@@ -273,68 +211,41 @@ class Download:
             if self._odd_ranges > _MAX_ODD_RANGES:
                 message = f"{self.file.path}: the server sends other ranges than asked for"
                 raise HubUnavailable(message, path=self.file.path)
-            if work.draft.over or (self.split and self._odd_ranges < 2):
+            if self.split and self._odd_ranges < 2:
                 return
             self._single = True
-        self._replace(work.draft, reserve=True)
+        fresh = self._successor(work.draft)
+        if fresh is not None:
+            self._take(fresh, reserve=True)
 
-    def _replace(self, draft: Draft, *, reserve: bool, claim: bool = False) -> Work | None:
+    def _successor(self, draft: Draft) -> Draft | None:
+        """Ends the draft and begins another; None: another thread has done so."""
         self._brake.check()  # a part that is another's by now would be emptied under its hands
         with self._lock:
-            if draft.over:
+            if not draft.end():
                 return None
-            draft.over = True
             self._draft = self._known = None
-            lost_bytes = draft.segments.written_bytes
         self._save()
         draft.part.abandon()
-        if lost_bytes:
-            self._observer.advanced(self.file.path, -lost_bytes)
-        part = Part(*self._paths)
-        fresh = Draft(part, Segments(self.file.size_bytes), Digest(self.file), fresh=True)
-        work = None
+        if draft.written_bytes:
+            self._observer.advanced(self.file.path, -draft.written_bytes)
+        return Draft(self.file, Part(*self._paths), digest=Digest(self.file))
+
+    def _take(self, draft: Draft, *, reserve: bool) -> None:
         with self._lock:
-            self._draft = fresh
-            if claim and (whole := fresh.segments.claim(self.file.size_bytes)):
-                fresh.users += 1
-                work = Work(fresh, whole)
+            self._draft = draft
         if reserve:
-            self._reserve(fresh)
-        return work
+            self._reserve(draft)
 
     def entry(self) -> Entry | None:
         """For the journal; None: it is to say nothing of this file."""
         with self._lock:
-            draft = self._draft
-            if draft is None:
-                return self._known
-        hashed_bytes, state = draft.digest.state()  # before the ranges: never ahead of them
-        with self._lock:
-            written = tuple(draft.segments.written)
-        return Entry(draft.part.inode, written, hashed_bytes, state)
+            draft, known = self._draft, self._known
+        return draft.entry() if draft else known
 
     def close(self) -> None:
         """When no thread works at it any more; its part stays."""
         with self._lock:
             draft, self._draft = self._draft, None
         if draft is not None:
-            draft.part.close()
-
-    @contextmanager
-    def _using(self) -> Iterator[Draft | None]:
-        with self._lock:
-            draft = self._draft
-            if draft is not None:
-                draft.users += 1
-        try:
-            yield draft
-        finally:
-            if draft is not None:
-                self._leave(draft)
-
-    def _leave(self, draft: Draft) -> None:
-        with self._lock:
-            draft.users -= 1
-            unused = draft.over and draft.users == 0
-        if unused:
             draft.part.close()

@@ -15,7 +15,8 @@ from infra.hub.errors import DiskFull, HubUnavailable
 from infra.hub.transfer.brake import Brake
 from infra.hub.transfer.connection import Answer, Connections, Interrupted
 from infra.hub.transfer.digest import Mismatch
-from infra.hub.transfer.download import Download, Superseded, Work
+from infra.hub.transfer.download import Download, Work
+from infra.hub.transfer.draft import Superseded
 from infra.hub.transfer.pace import segment_bytes
 from infra.hub.transfer.plan import Observer, TransferPlan
 from infra.hub.transfer.pool import Errand, Pool

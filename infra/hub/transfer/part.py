@@ -11,6 +11,7 @@ from typing import Any
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | _NO_FOLLOW
+_SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 _NOT_HERE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
 
@@ -41,8 +42,8 @@ class Part:
 
         fallocate(2) and not posix_fallocate(3), which writes to every block where it is missing.
         """
-        fallocate = _fallocate()
-        if fallocate is None or fallocate(self._fd, 0, 0, size_bytes) == 0:
+        fallocate = _linux("fallocate64")
+        if fallocate is None or fallocate(self._fd, 0, _offset(0), _offset(size_bytes)) == 0:
             os.ftruncate(self._fd, size_bytes)
             return
         code = ctypes.get_errno()
@@ -58,6 +59,15 @@ class Part:
     def read_at(self, offset: int, view: memoryview) -> int:
         """0: the file ends there."""
         return os.preadv(self._fd, [view], offset)
+
+    def write_back(self, start: int, end: int) -> None:
+        """Has the system begin to write that to the disk, so that the sync at the end, which no
+        stop can interrupt, has little left to do.
+        """
+        sync_file_range = _linux("sync_file_range")
+        if sync_file_range is not None:
+            length = _offset(end - start)
+            sync_file_range(self._fd, _offset(start), length, _SYNC_FILE_RANGE_WRITE)
 
     def empty(self) -> None:
         os.ftruncate(self._fd, 0)
@@ -77,11 +87,13 @@ class Part:
 
 
 @cache
-def _fallocate() -> Any:
-    """int fallocate(int fd, int mode, off_t offset, off_t length); None: not on this system."""
+def _linux(name: str) -> Any:
+    """A call of the C library; None: not on this system."""
     if not sys.platform.startswith("linux"):
         return None
-    call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
-    if call is not None:
-        call.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    return call
+    return getattr(ctypes.CDLL(None, use_errno=True), name, None)
+
+
+def _offset(offset: int) -> ctypes.c_int64:
+    """off64_t, which ctypes would pass as an int."""
+    return ctypes.c_int64(offset)
