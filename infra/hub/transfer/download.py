@@ -70,8 +70,8 @@ class Download:
         self._observer.file_started(path)
         known = self._known or Entry()
         if known.in_place and changed_ns(self._paths[1], size_bytes) == known.in_place[1]:
-            self._observer.advanced(path, size_bytes)
             self.finished = True
+            self._observer.advanced(path, size_bytes)
             self._observer.file_verified(path, known.in_place[0])
             return
         part = Part(*self._paths)
@@ -115,17 +115,24 @@ class Download:
         return 0 if self.finished else self.file.size_bytes
 
     def claimable(self, *, ranges_proven: bool) -> bool:
+        """Whether `claim` would give something; so does it where a worker `straggles`."""
         draft = self._draft
         return draft is not None and draft.claimable(several=self._several(ranges_proven))
 
+    def straggles(self, *, ranges_proven: bool) -> bool:
+        draft = self._draft
+        return draft is not None and self._several(ranges_proven) and draft.straggles()
+
     def claim(self, size_bytes: int, *, ranges_proven: bool) -> Work | None:
         """The next bytes to fetch, to be given back with `release`; None: not now."""
-        draft = self._draft
+        draft, several = self._draft, self._several(ranges_proven)
         if draft is None:
             return None
         if self._single or not self.split:
             size_bytes = self.file.size_bytes
-        claim = draft.claim(size_bytes, several=self._several(ranges_proven))
+        claim = draft.claim(size_bytes, several=several)
+        if claim is None and several:
+            claim = draft.take_over()
         return Work(draft, claim) if claim else None
 
     def release(self, work: Work) -> None:

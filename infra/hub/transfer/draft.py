@@ -5,6 +5,7 @@ still write to the old one cannot get into the new one.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,11 @@ from infra.hub.transfer.digest import Digest
 from infra.hub.transfer.journal import Entry
 from infra.hub.transfer.part import Part
 from infra.hub.transfer.segments import Claim, Segments, Span
+
+# What an idle worker takes over half of: claims that need that much longer and have that much to
+# get. Half of it is no less than the buffer of the other worker, who may be about to fill it.
+_STRAGGLES_S = 3.0
+_STRAGGLES_BYTES = 4 << 20
 
 
 class Superseded(Exception):
@@ -69,15 +75,26 @@ class Draft:
         """None: not now. A claim uses the part until it is released."""
         with self._lock:
             claim = self._segments.claim(size_bytes) if self._claimable(several) else None
-            self._users += claim is not None
-            return claim
+            return self._begun(claim)
+
+    def straggles(self) -> bool:
+        """Whether `take_over` would give something."""
+        with self._lock:
+            return self._straggler() is not None
+
+    def take_over(self) -> Claim | None:
+        """Half of what the slowest claim has yet to get; None: none is slow.
+
+        The connection of the other worker ends with its new end, so only much is worth it.
+        """
+        with self._lock:
+            slowest = self._straggler()
+            return self._begun(self._segments.split(slowest) if slowest else None)
 
     def claim_all(self) -> Claim | None:
         """For who has begun it, before others know of it; None: there is nothing to fetch."""
         with self._lock:
-            claim = self._segments.claim(self._size_bytes)
-            self._users += claim is not None
-            return claim
+            return self._begun(self._segments.claim(self._size_bytes))
 
     def release(self, claim: Claim) -> None:
         self.part.write_back(claim.start, claim.position)
@@ -154,4 +171,27 @@ class Draft:
         if not self.ready or self._over or self._finishing:
             return False
         there_is = self._segments.unclaimed_bytes > 0
-        return there_is and (several or self._segments.claim_count == 0)
+        return there_is and (several or not self._segments.claims)
+
+    def _begun(self, claim: Claim | None) -> Claim | None:
+        if claim is not None:
+            claim.began_s = time.monotonic()
+            self._users += 1
+        return claim
+
+    def _straggler(self) -> Claim | None:
+        now_s = time.monotonic()
+        left_s = {
+            claim: _left_s(claim, now_s)
+            for claim in self._segments.claims
+            if claim.left_bytes >= _STRAGGLES_BYTES
+        }
+        slowest = max(left_s, key=left_s.__getitem__, default=None)
+        slow = slowest is not None and left_s[slowest] >= _STRAGGLES_S and not self._over
+        return slowest if slow else None
+
+
+def _left_s(claim: Claim, now_s: float) -> float:
+    """As fast as it came until now. Nothing came: as if the first byte came now."""
+    came_bytes = max(1, claim.position - claim.start)
+    return claim.left_bytes * (now_s - claim.began_s) / came_bytes

@@ -23,7 +23,7 @@ _BUFFER_BYTES = 2 << 20
 _SMALL_BUFFER_BYTES = 1 << 18
 _LARGE_BUFFERS = 4
 _POLL_S = 0.05
-_JUDGE_S = 1.0
+_JUDGE_S = 0.5
 # A killed process loses at most what came since: a quarter second, or these bytes, or a 128th.
 _JOURNAL_S = 0.25
 _JOURNAL_BYTES = 4 << 20
@@ -108,9 +108,10 @@ class _Crew:
     def lead(self, threads: ThreadPoolExecutor, stop: Stop) -> None:
         """Until the last worker has ended. Raises what the first one failed with."""
         running: set[Future[None]] = set()
-        started = 0
+        started, useful = 0, self._useful()
         while True:
-            while self._pool.worker_count < min(self._pace.connections, self._useful):
+            self._pool.wanted = min(self._pace.connections, useful)
+            while self._pool.worker_count < self._pool.wanted:
                 self._pool.enter()
                 worker = threads.submit(self._work, started)
                 worker.add_done_callback(lambda _: self._pool.news.set())
@@ -140,7 +141,6 @@ class _Crew:
         for download in self._downloads:
             download.close()
 
-    @property
     def _useful(self) -> int:
         """More workers than that would have nothing to do."""
         return sum(
@@ -161,9 +161,7 @@ class _Crew:
         )
         last: Download | None = None
         try:
-            while errand := self._pool.next(
-                last, small_first=number % 2 == 0, workers=self._pace.connections
-            ):
+            while errand := self._pool.next(last, small_first=number % 2 == 0):
                 try:
                     fetcher.run(errand)
                 finally:

@@ -10,8 +10,8 @@ WHOLE_BYTES = 8 << 20
 # More connections have to bring that much more, or they are not worth their costs.
 _WORTH = 1.10
 # Windows after which it is tried again, and after which a busy server is asked for more again.
-_REST = 20
-_BUSY_REST = 30
+_REST = 40
+_BUSY_REST = 60
 
 
 def segment_bytes(bytes_per_s: float | None, *, left_bytes: int, sharers: int, alone: bool) -> int:
@@ -28,14 +28,14 @@ def segment_bytes(bytes_per_s: float | None, *, left_bytes: int, sharers: int, a
 class Pace:
     """Doubles the connections as long as that raises the rate by a tenth; else takes it back.
 
-    Asked once per window, of a second or so. A server that is too busy gets half of them.
+    Asked once per window, of half a second or so. A server that is too busy gets half of them.
     """
 
     def __init__(self, *, start: int, most: int) -> None:
         self.connections = max(1, min(start, most))
         self._most = most
         self._before: tuple[int, float] | None = None
-        self._rest = 1  # the first window is that of the slow start
+        self._rest = 1
 
     def judge(self, bytes_per_s: float) -> None:
         if self._rest:
@@ -51,6 +51,7 @@ class Pace:
         if self.connections < self._most:
             self._before = self.connections, bytes_per_s
             self.connections = min(self._most, self.connections * 2)
+            self._rest = 1  # new connections start slowly
 
     def busy(self) -> None:
         """The server refuses requests for their number. Counts once per rest."""

@@ -33,8 +33,8 @@ class Pool:
     """The files that are not in place yet. Thread-safe.
 
     `parallel_files`: large ones that are open at a time. `ranges_proven`: the server has sent a
-    range as asked for; before that no file has two workers. `news`: a file is done, a worker has
-    ended, or `wake_at_bytes` have come.
+    range as asked for; before that no file has two workers. `wanted`: workers. `news`: a file
+    is done, a worker has ended, or `wake_at_bytes` have come.
     """
 
     def __init__(self, downloads: Iterable[Download], *, parallel_files: int) -> None:
@@ -52,6 +52,7 @@ class Pool:
         self._refused = False
         self.received_bytes = 0
         self.wake_at_bytes = 0
+        self.wanted = 1
         self.ranges_proven = False
         self.news = threading.Event()
 
@@ -79,15 +80,15 @@ class Pool:
         with self._changed:
             self._workers += 1
 
-    def next(self, last: Download | None, *, small_first: bool, workers: int) -> Errand | None:
+    def next(self, last: Download | None, *, small_first: bool) -> Errand | None:
         """Blocks until there is something; to be given back. None: all is done, or there are more
-        than `workers`. Raises TransferStopped.
+        than `wanted`. Raises TransferStopped.
         """
         with self._changed:
             while True:
                 if self._stopped:
                     raise TransferStopped("the transfer was stopped")
-                if self._workers > workers or self.done:
+                if self._workers > self.wanted or self.done:
                     self._workers -= 1
                     return None
                 errand = self._found(last, small_first)
@@ -129,6 +130,7 @@ class Pool:
 
     def too_many_requests(self) -> None:
         self._refused = True
+        self.news.set()
 
     def take_refused(self) -> bool:
         """Whether the server has asked for fewer requests since the last look."""
@@ -145,6 +147,9 @@ class Pool:
         if self._large and large_open < self._parallel_files:
             return Errand(self._large.popleft(), is_first=True, is_alone=alone)
         helped = [download for download in self._open if self._claimable(download)]
+        if not (helped or self._small):
+            proven = self.ranges_proven
+            helped = [d for d in self._open if d.straggles(ranges_proven=proven)]
         if helped:
             fewest = min(helped, key=lambda d: self._open[d])
             return Errand(fewest, is_first=False, is_alone=alone)

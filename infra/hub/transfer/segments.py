@@ -65,11 +65,15 @@ class Spans:
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A range that one worker fetches in order; `position`: of its next byte."""
+    """A range that one worker fetches in order; `position`: of its next byte.
+
+    `began_s`: when, on a clock of the caller's.
+    """
 
     start: int
     end: int
     position: int
+    began_s: float = 0.0
 
     @property
     def left_bytes(self) -> int:
@@ -83,7 +87,7 @@ class Segments:
         self.size_bytes = size_bytes
         self._written = Spans(written)
         self._taken = Spans(self._written)
-        self.claim_count = 0
+        self.claims: list[Claim] = []
 
     @property
     def written(self) -> list[Span]:
@@ -117,8 +121,15 @@ class Segments:
         if end - start > size_bytes + size_bytes // 2:
             end = start + size_bytes
         self._taken.add(start, end)
-        self.claim_count += 1
-        return Claim(start, end, start)
+        self.claims.append(Claim(start, end, start))
+        return self.claims[-1]
+
+    def split(self, claim: Claim) -> Claim:
+        """The second half of what the claim has yet to get, which is now for another worker."""
+        middle = claim.position + claim.left_bytes // 2
+        self.claims.append(Claim(middle, claim.end, middle))
+        claim.end = middle
+        return self.claims[-1]
 
     def advance(self, claim: Claim, count: int) -> None:
         """The next `count` bytes of the claim are on the disk."""
@@ -128,4 +139,4 @@ class Segments:
     def release(self, claim: Claim) -> None:
         """What the claim did not get is for others."""
         self._taken.discard(claim.position, claim.end)
-        self.claim_count -= 1
+        self.claims.remove(claim)

@@ -19,12 +19,12 @@ from tests.infra.hub.watching import Recorder, contents, in_thread, run
 BIG, BIGGER = "big.safetensors", "bigger.safetensors"
 CONTENTS = {
     BIG: noise(9 * MIB + 99, seed=31),
-    BIGGER: noise(15 * MIB + 7, seed=32),
+    BIGGER: noise(10 * MIB + 7, seed=32),
     CONFIG: FILES[CONFIG],
 }
 SHA256 = {path: hashlib.sha256(content).hexdigest() for path, content in CONTENTS.items()}
 TOTAL = sum(map(len, CONTENTS.values()))
-RATE = 24 * MIB
+RATE = 16 * MIB
 # Lost with a killed process: what came since the journal was written (a quarter second at RATE),
 # what was received and not written (four buffers), and what was under way.
 LOST = RATE // 4 + 4 * MIB + 2 * MIB
@@ -72,7 +72,7 @@ def test_transfer_that_is_killed_again_and_again_gets_there(hub, plan, tmp_path)
 @pytest.fixture
 def stopped(hub, plan, tmp_path) -> int:
     """A transfer that was stopped half-way, and the bytes it had."""
-    hub.faults.cdn.set(Rate(bytes_per_s=3 * RATE))
+    hub.faults.cdn.set(Rate(bytes_per_s=4 * RATE))
     heard, stop = Recorder(), threading.Event()
     with in_thread(plan, tmp_path, heard, stop) as running:
         heard.wait_until(lambda heard: heard.total_bytes >= TOTAL // 2)

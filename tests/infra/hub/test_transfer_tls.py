@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from infra.hub.errors import HubUnavailable, TransferStopped
 from infra.hub.snapshot import HubFile
 from infra.hub.transfer.engine import transfer
 from infra.hub.transfer.plan import TransferPlan
+from infra.hub.transfer.wire import Tls
 from tests.infra.hub.repository import MIB, noise
 from tests.infra.hub.serving import serving
 from tests.infra.hub.watching import Recorder, contents
@@ -106,3 +108,49 @@ async def test_stalled_transfer_over_tls_stops_at_once(tls, certificate, tmp_pat
             await asyncio.wait_for(running, 10)
         assert time.monotonic() - begun <= 0.5
     assert contents(tmp_path) == {"m.bin.part": CONTENT[:MIB]}
+
+
+class OtherSide:
+    """A server in memory, as the wire under TLS. Fails a read that waits for more than will come:
+    over a socket it would last until the next tick.
+    """
+
+    def __init__(self, context: ssl.SSLContext, content: bytes, *, piece_bytes: int) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._content = content
+        self._piece_bytes = piece_bytes
+        self.reads_for_many = 0
+
+    def sendall(self, data: bytes) -> None:
+        self._incoming.write(data)
+        with suppress(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+            self._tls.write(self._content)
+            self._content = b""
+
+    def recv_into(self, view: memoryview, *, whole: bool) -> int:
+        if whole:
+            assert len(view) <= self._outgoing.pending
+            self.reads_for_many += 1
+        data = self._outgoing.read(len(view) if whole else min(len(view), self._piece_bytes))
+        view[: len(data)] = data
+        return len(data)
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 777, 16_384, 70_000])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_read_over_tls_never_waits_for_bytes_that_are_there_already(
+    tls, certificate, piece_bytes, version
+):
+    tls.maximum_version = version
+    other = OtherSide(tls, CONTENT, piece_bytes=piece_bytes)
+    wire = Tls(other, ssl.create_default_context(cafile=certificate), "localhost")
+    received = bytearray()
+    buffer = memoryview(bytearray(1 << 20))
+    while left_bytes := len(CONTENT) - len(received):
+        count = wire.recv_into(buffer[:left_bytes], whole=True)
+        assert count > 0
+        received += buffer[:count]
+    assert received == CONTENT
+    assert other.reads_for_many > 0
