@@ -34,6 +34,7 @@ class Digest:
         self._lock = threading.Lock()
         self._catching_up = threading.Lock()
         self._git = None
+        self._state = 0, b""
         self.position_bytes = 0
         if file.sha256 is None:
             self._git = hashlib.sha1(b"blob %d\0" % file.size_bytes, usedforsecurity=False)
@@ -42,6 +43,7 @@ class Digest:
         known = sha256.restored(state, position_bytes=position_bytes) if state else None
         if known is not None:
             self.position_bytes = position_bytes
+            self._state = position_bytes, state
         self._sha256 = known or sha256.sha256()
 
     def follow(self, offset: int, data: memoryview) -> None:
@@ -82,14 +84,15 @@ class Digest:
         if self._git:
             self._git.update(data)
         self.position_bytes += len(data)
+        if not self._git and (state := self._sha256.state()):
+            self._state = self.position_bytes, state
 
     def state(self) -> tuple[int, bytes]:
-        """Where it stands, and what the constructor takes to go on there; (0, b""): it cannot."""
-        if self._git:
-            return 0, b""
-        with self._lock:
-            state = self._sha256.state()
-            return (self.position_bytes, state) if state else (0, b"")
+        """Where it stands, and what the constructor takes to go on there; (0, b""): it cannot.
+
+        Never waits for the hash: the journal would come late while much is read back.
+        """
+        return self._state
 
     @property
     def sha256(self) -> str:
