@@ -1,6 +1,6 @@
 """How fast weights get onto a disk, and what that costs: the engine against huggingface_hub.
 
-Same run, same server on loopback (benchmarks.downloads_server), rounds in random order, medians;
+Same run, same server on loopback (benchmarks._downloads_server), rounds in random order, medians;
 warm processes: everything is imported and each run is a fork. sha256 of every file is checked by
 the engine; huggingface_hub checks sizes only. `cp` is the disk's limit, without a hash. Load of
 other processes moves the wall times much and the CPU times little.
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.downloads_data import REPOSITORIES, certificate, make
+from benchmarks._downloads_data import REPOSITORIES, certificate, make
 from infra.hub.client import HubClient
 from infra.hub.transfer import sha256
 from infra.hub.transfer.engine import transfer
@@ -100,7 +100,7 @@ def copy(blobs: list[str]) -> Callable[[str, str, Path], None]:
 @contextmanager
 def served(data: Path, tls: Path | None) -> Iterator[str]:
     """Gives the hub's address."""
-    command = [sys.executable, "-m", "benchmarks.downloads_server", str(data)]
+    command = [sys.executable, "-m", "benchmarks._downloads_server", str(data)]
     with subprocess.Popen(
         [*command, *([str(tls)] if tls else [])],
         stdin=subprocess.PIPE,

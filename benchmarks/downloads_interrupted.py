@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.downloads import Quiet, planned, served
-from benchmarks.downloads_data import REPOSITORIES, make
+from benchmarks._downloads_data import REPOSITORIES, make
 from infra.hub.errors import TransferStopped
 from infra.hub.transfer.engine import transfer
 
