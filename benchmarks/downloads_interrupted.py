@@ -19,8 +19,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.downloads import Quiet, planned, served
 from benchmarks._downloads_data import REPOSITORIES, make
+from benchmarks.downloads import Quiet, planned, served
 from infra.hub.errors import TransferStopped
 from infra.hub.transfer.engine import transfer
 
