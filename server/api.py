@@ -1,6 +1,7 @@
 """`mllm-server api`: uvicorn with the application."""
 
 import os
+import socket
 import sys
 
 import uvicorn
@@ -25,20 +26,21 @@ def main() -> int:
     for warning in unknown_variables(os.environ):
         sys.stderr.write(f"settings: {warning}\n")
     inherited = os.environ.get("MLLM_LISTEN_FD")
-    server = uvicorn.Server(configuration(settings, fd=int(inherited) if inherited else None))
-    server.run()
+    server = uvicorn.Server(configuration(settings))
+    # uvicorn takes a descriptor for a unix socket: then nobody sets TCP_NODELAY on its connections,
+    # and each answer waits 40 ms for the client's delayed acknowledgement.
+    server.run(sockets=[socket.socket(fileno=int(inherited))] if inherited else None)
     return 0 if server.started else 3
 
 
-def configuration(settings: Settings, *, fd: int | None = None) -> uvicorn.Config:
-    """uvicorn as this server needs it. `fd`: a listening socket; None: binds the address of the
-    settings.
+def configuration(settings: Settings) -> uvicorn.Config:
+    """uvicorn as this server needs it, on the address of the settings unless it is handed a
+    socket.
     """
     return uvicorn.Config(
         create_app(settings),
         host=settings.http.host,
         port=settings.http.port,
-        fd=fd,
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
