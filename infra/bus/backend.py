@@ -29,7 +29,7 @@ _READ_ENTRIES = 500
 _BLOCK_S = 2.0
 _SOCKET_TIMEOUT_S = 5.0  # above the block; a peer that vanished is noticed after this
 _BACKOFF_S = 0.05
-_MAX_BACKOFF_S = 1.0
+_MAX_BACKOFF_S = 0.2  # an attempt costs little, and readers wait for its success
 _START = "0-0"
 
 
