@@ -26,7 +26,7 @@ from tests.chaos.findings import clock_offset_s
 from tests.chaos.installation import Installation, Worker
 from tests.chaos.people import INSTALL, VERB
 from tests.fakes.hub import HubDouble, Repository
-from tests.fakes.hub.faults import Rate
+from tests.fakes.hub.faults import Rate, Stall
 from tests.graphql_client import Client
 from tests.postgres import Cluster
 
@@ -42,6 +42,7 @@ DEADLINE_S = 30
 SMALL = Repository(id="bench/small", files={"config.json": b"{}", "a.bin": b"x" * 1000})
 BIG = Repository(id="bench/big", files={"a.bin": bytes(50_000_000)})
 SLOW = Rate(bytes_per_s=100_000, per_connection=True, target="bench/big/*")
+SILENT = Stall(after_bytes=1000, target="bench/big/*")
 
 
 @dataclass(slots=True)
@@ -107,6 +108,7 @@ async def benched(home: Path, database_url: str) -> AsyncIterator[Bench]:
             "MLLM_WEIGHTS__KEEP_FREE_BYTES": "0",
             "MLLM_WEIGHTS__KEEP_FREE_PERCENT": "0",
             "MLLM_JOBS__MAX_CRASHES": "1000",
+            "MLLM_HUB__TIMEOUT_S": "60",
         }
         installation = Installation(home, env=env, workers=2)
         try:
@@ -194,13 +196,17 @@ async def cancels(bench: Bench) -> None:
 
 
 async def cancels_of_queued(bench: Bench) -> None:
-    """Behind jobs that fill both workers."""
+    """Behind jobs that fill both workers, and wait for the CDN: bytes on their way would be work
+    for this process, and measured.
+    """
+    bench.hub.faults.cdn.set(SILENT)
     jobs = [await bench.submit(BIG) for _ in range(8 + SUBMITS)]
     calls = []
     for job_id in reversed(jobs):
         began_s = time.monotonic()
         await bench.cancel(job_id)
         calls.append(time.monotonic() - began_s)
+    bench.hub.faults.cdn.set(SLOW)
     show("cancel of a queued job: the call", calls[:SUBMITS], unit="ms", shares=(0.5, 0.99, 1))
 
 

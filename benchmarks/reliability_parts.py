@@ -26,10 +26,8 @@ from tests.postgres import Cluster
 from tests.stack import ROOT, environment
 
 STARTS = 20
-RECOVERIES = 20
 REPLICAS = 8
 ROUNDS = 3
-DOWN_S = 0.5
 STALLED_SIGNALS = 20_000
 DETAIL = {"text": "x" * 1000}
 # The log is not compared meanwhile, so that only the transport can bring a signal
@@ -45,7 +43,7 @@ def valkey_starts(folder: Path) -> None:
     show("Valkey ready", found, unit="ms", shares=(0.5, 0.95, 1))
 
 
-async def recoveries(folder: Path) -> None:
+async def recoveries(folder: Path, *, down_s: float, count: int) -> None:
     """From the moment that Valkey answers again to the first signal that a subscriber gets."""
     server = Valkey.start(folder)
     backend, rows = StreamLogBackend(server.url), Rows()
@@ -56,10 +54,10 @@ async def recoveries(folder: Path) -> None:
     ):
         await backend.publish(CHANNEL, rows.commit().encode())
         await anext(subscription)
-        for _ in range(RECOVERIES):
+        for _ in range(count):
             server.send_signal(signal.SIGKILL)
             server.process.wait()
-            await asyncio.sleep(DOWN_S)
+            await asyncio.sleep(down_s)
             server = Valkey.spawn(folder, log_path=folder / "valkey.log")
             while not server.ready():  # noqa: ASYNC110 - a socket
                 await asyncio.sleep(0.002)
@@ -68,7 +66,7 @@ async def recoveries(folder: Path) -> None:
             await anext(subscription)
             found.append(time.perf_counter() - answers_s)
     server.stop()
-    show("bus: Valkey answers to signal received", found, unit="ms", shares=(0.5, 0.95, 1))
+    show(f"bus: back after {down_s} s away", found, unit="ms", shares=(0.5, 0.95, 1))
 
 
 async def stalled_reader(folder: Path) -> None:
@@ -140,7 +138,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mllm-bench-") as temporary:
         folder = Path(temporary)
         valkey_starts(folder)
-        asyncio.run(recoveries(folder / "recovery"))
+        asyncio.run(recoveries(folder / "recovery", down_s=0.5, count=20))
+        asyncio.run(recoveries(folder / "recovery", down_s=4.0, count=10))
         asyncio.run(stalled_reader(folder / "stalled"))
         names = iter(range(10_000))
         migrations(lambda: f"sqlite:///{folder}/empty-{next(names)}.db", "sqlite")
